@@ -1,0 +1,94 @@
+// Op: one row of a closed table. An op is a handful of free functions; adding one touches no other file than
+// its own and one line in op_table.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <lathe/error.h>
+#include <lathe/specs.h>
+#include <lathe/target.h>
+
+#include "codegen/kernel_source.h"
+
+namespace lathe::codegen {
+
+/// One field of a spec as users see it: for `lathe spec OP`, messages and the JSON schema.
+struct FieldInfo {
+  std::string name;
+  std::string type;           ///< "integer", "number", "boolean", "dtype", "enum"
+  std::string default_value;  ///< JSON text; "required" where there is none
+  std::string unit;           ///< "elements", "bytes", or empty
+  std::string allowed;        ///< "1 to 262144", "f32, f16, bf16"
+  std::string doc;
+};
+
+enum class ArgumentKind : std::uint8_t { input, output, scalar };
+
+/// One extent of a tensor: a constant from the spec, or the name of an integer scalar of the Args.
+struct Extent {
+  std::int64_t constant = 0;
+  std::string_view symbol{};  ///< non-empty: the extent is the value of this scalar
+};
+
+/// One member of the op's Args struct, so that tools and tests can fill it by name.
+struct Argument {
+  std::string_view name;
+  ArgumentKind kind = ArgumentKind::input;
+  DType dtype = f32;            ///< of the elements; of the scalar (i64 or f32)
+  std::size_t offset = 0;       ///< of the pointer or the scalar in the struct
+  std::vector<Extent> shape{};  ///< tensors only
+  std::string_view doc{};
+  bool required = true;  ///< false: has a default or can be derived (strides)
+};
+
+/// The parameter block's values: name in the template -> C++ text. Every one must be declared there, and
+/// every declaration there must have one.
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+/// Everything of a kernel that follows from spec and target, before any text is looked at.
+struct RenderPlan {
+  std::string template_name;  ///< "cuda/rms_norm.cu"
+  Parameters parameters;
+  std::vector<std::string> entries;
+  LaunchFacts launch{};
+};
+
+/// Grid of one launch, in blocks. All zero: nothing to do.
+struct Grid {
+  std::uint64_t x = 0;
+  unsigned y = 1, z = 1;
+};
+
+struct Op {
+  std::string_view name;
+  std::string_view summary;
+  std::size_t args_size;
+
+  /// Checks every field and resolves defaults. Idempotent. Errors: invalid_spec naming field, value and
+  /// allowed range.
+  Result<KernelSpec> (*normalize)(const KernelSpec&);
+  /// REQUIRES: a normalized spec. Errors: unsupported.
+  Result<RenderPlan> (*plan)(const KernelSpec&, const Target&);
+  /// Checks launch arguments, fills in what may be left out (strides) in place, and gives the grid. On the
+  /// hot path: no allocation unless it fails. REQUIRES: args.size() == args_size.
+  Result<Grid> (*prepare)(const KernelSpec&, const LaunchFacts&, std::span<std::byte> args);
+  /// What the Args struct holds, for a normalized spec.
+  std::vector<Argument> (*arguments)(const KernelSpec&);
+};
+
+/// All ops, in the order of design and documentation.
+std::span<const Op> all_ops();
+
+/// The row of a spec's op.
+const Op& op_of(const KernelSpec& spec);
+
+/// nullptr when there is none of that name.
+const Op* find_op(std::string_view name);
+
+}  // namespace lathe::codegen

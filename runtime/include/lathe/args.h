@@ -1,0 +1,5 @@
+// The launch arguments of every op. Kernels include this same header.
+#pragma once
+
+#include <lathe/args_base.h>
+#include <lathe/rms_norm_args.h>

@@ -1,0 +1,25 @@
+// KernelSpec: what is fixed at compile time, one struct per op.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <variant>
+
+#include <lathe/rms_norm.h>
+
+namespace lathe {
+
+using KernelSpec = std::variant<RmsNormSpec>;
+
+namespace detail {
+template <class T, class Variant>
+struct IsAlternative : std::false_type {};
+template <class T, class... Ts>
+struct IsAlternative<T, std::variant<Ts...>> : std::disjunction<std::is_same<T, Ts>...> {};
+}  // namespace detail
+
+/// One of the structs in KernelSpec.
+template <class T>
+concept SpecType = detail::IsAlternative<T, KernelSpec>::value;
+
+}  // namespace lathe

@@ -1,0 +1,23 @@
+# Warnings, include paths and the helpers that folders use.
+include_guard(GLOBAL)
+
+add_library(lathe_settings INTERFACE)
+target_compile_features(lathe_settings INTERFACE cxx_std_20)
+target_include_directories(lathe_settings INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(lathe_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+if(LATHE_DEVELOPER_MODE)
+  target_compile_options(lathe_settings INTERFACE -Werror)
+endif()
+
+# lathe_add_objects(NAME SOURCES... LINK libs...): one folder's translation units. They go into the library once, and
+# straight into the tests, which so reach hidden symbols.
+function(lathe_add_objects name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;DEFINITIONS" ${ARGN})
+  add_library(${name} OBJECT ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                           VISIBILITY_INLINES_HIDDEN ON)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>)
+  target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:lathe_settings> PUBLIC ${arg_LINK})
+  target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
+  set_property(GLOBAL APPEND PROPERTY LATHE_OBJECT_LIBRARIES ${name})
+endfunction()
