@@ -10,4 +10,5 @@
 #include <lathe/runtime.h>
 #include <lathe/specs.h>
 #include <lathe/target.h>
+#include <lathe/tensor_view.h>
 #include <lathe/version.h>

@@ -60,9 +60,18 @@ struct PrecompileOutcome {
   std::size_t index = 0;  ///< into the items given
   bool was_cached = false;
   std::string key;
-  std::chrono::nanoseconds duration{0};
+  std::chrono::nanoseconds duration{0};      ///< this time: a look-up if was_cached
+  std::chrono::nanoseconds compile_time{0};  ///< of the compile that made it, whenever that was
   ResourceUse resources{};
   std::optional<Error> error{};
+};
+
+/// The device that kernels run on.
+struct DeviceInfo {
+  std::string name;    ///< "NVIDIA H200", "Intel(R) Xeon(R) ..."; empty: there is none
+  std::string driver;  ///< version of the CUDA driver, or empty
+  int processors = 0;  ///< streaming multiprocessors, or threads
+  std::size_t last_level_cache_bytes = 0;
 };
 
 /// Compiles, caches, loads and launches. Thread-safe; cheap to move; several may live in one process.
@@ -77,8 +86,12 @@ class LATHE_API Runtime {
   Runtime& operator=(Runtime&&) noexcept;
   ~Runtime();
 
-  /// The device's target, never `native`.
+  /// What kernels are compiled for: the target asked for or the device's own, never `native`; "cpu:none"
+  /// without a device.
   const Target& target() const;
+  /// False: `precompile` and `explain` work, what needs a device fails with device_missing.
+  bool has_device() const;
+  DeviceInfo device() const;
 
   /// The kernel of a spec: from the table of loaded kernels (under 200 ns), from a store, or compiled.
   /// Several threads that ask for the same kernel wait for one compile. A failed compile is remembered and

@@ -1,0 +1,49 @@
+// LibraryImage: machine code that the driver has loaded, and the entry point in it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include <lathe/error.h>
+
+#include "codegen/kernel_binary.h"
+#include "runtime/cuda/driver_api.h"
+#include "runtime/cuda/session.h"
+
+namespace lathe::runtime::cuda {
+
+/// Owns a loaded library until it is unloaded. Move-only. The Session must outlive it.
+class LibraryImage {
+ public:
+  /// Loads the binary's cubin; if the driver has no use for its architecture, its PTX, which the driver then
+  /// compiles. The code is on the device when it returns, so that the first launch is as fast as the others.
+  /// Errors: load_failed with the driver's log. REQUIRES: the session's context is current.
+  static Result<LibraryImage> load(const Session& session, const codegen::KernelBinary& binary,
+                                   const std::string& entry);
+
+  /// Unloads. Failures are ignored: at process exit the driver may be gone (CUDA_ERROR_DEINITIALIZED), and
+  /// after a failed kernel it refuses everything. REQUIRES: no launch of the kernel is running or being
+  /// captured, and graphs that contain one are gone.
+  ~LibraryImage();
+  LibraryImage(LibraryImage&& other) noexcept;
+  LibraryImage& operator=(LibraryImage&&) = delete;
+
+  Function function() const { return function_; }
+  /// Size of the entry's one parameter; empty with drivers before 12.4, which do not tell.
+  std::optional<std::size_t> parameter_bytes() const { return parameter_bytes_; }
+
+ private:
+  LibraryImage(const Session& session, Library library) : session_(&session), library_(library) {}
+
+  static Result<LibraryImage> load_payload(const Session& session, const codegen::Payload& payload,
+                                           const std::string& entry, Status& status);
+  Status find_entry(const std::string& entry);
+
+  const Session* session_;
+  Library library_;
+  Function function_ = nullptr;
+  std::optional<std::size_t> parameter_bytes_;
+};
+
+}  // namespace lathe::runtime::cuda

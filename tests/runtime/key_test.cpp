@@ -1,0 +1,93 @@
+#include "runtime/key.h"
+
+#include <set>
+
+#include "tests/support/catch.h"
+
+using lathe::KernelSpec;
+using lathe::RmsNormSpec;
+using lathe::Target;
+using lathe::codegen::KernelSource;
+using lathe::runtime::key_field;
+using lathe::runtime::key_fields;
+using lathe::runtime::make_key;
+
+namespace {
+
+const Target kTarget{lathe::Backend::cuda, "sm_90a", {}};
+
+KernelSource source() {
+  return {.name = "cuda/op.cu",
+          .text = "text",
+          .headers = {{"a.cuh", "1"}, {"b.cuh", "2"}},
+          .entries = {"entry"},
+          .launch = {.block = {256, 1, 1}}};
+}
+
+KernelSpec spec() {
+  return RmsNormSpec{.hidden_size = 4096};
+}
+
+}  // namespace
+
+TEST_CASE("whatever can change the bytes changes the key") {
+  std::set<std::string> digests;
+  const auto add = [&](const KernelSpec& of, const Target& target, const KernelSource& text,
+                       const char* compiler) {
+    INFO("key number " << digests.size());
+    CHECK(digests.insert(make_key(of, target, text, compiler).digest.hex()).second);
+  };
+  add(spec(), kTarget, source(), "nvrtc 13.0");
+  add(spec(), kTarget, source(), "nvrtc 12.9");
+  add(RmsNormSpec{.hidden_size = 4097}, kTarget, source(), "nvrtc 13.0");
+  add(spec(), {lathe::Backend::cuda, "sm_80", {}}, source(), "nvrtc 13.0");
+  add(spec(), {lathe::Backend::cpu, "sm_90a", {}}, source(), "nvrtc 13.0");
+  add(spec(), {lathe::Backend::cuda, "sm_90a", {"f"}}, source(), "nvrtc 13.0");
+  KernelSource changed = source();
+  changed.text = "other";
+  add(spec(), kTarget, changed, "nvrtc 13.0");
+  changed = source();
+  changed.headers[1].text = "3";
+  add(spec(), kTarget, changed, "nvrtc 13.0");
+  changed = source();
+  changed.headers[1].name = "c.cuh";
+  add(spec(), kTarget, changed, "nvrtc 13.0");
+  changed = source();
+  changed.headers = {{"a.cuh", "1\nb.cuh 1 2"}};  // the same characters, other files
+  add(spec(), kTarget, changed, "nvrtc 13.0");
+  for (auto change :
+       {+[](KernelSource& s) { s.launch.block.x = 128; }, +[](KernelSource& s) { s.launch.cluster.x = 2; },
+        +[](KernelSource& s) { s.launch.dynamic_shared_bytes = 1; },
+        +[](KernelSource& s) { s.launch.work_per_block = 4; },
+        +[](KernelSource& s) { s.launch.programmatic_launch = true; }}) {
+    changed = source();
+    change(changed);
+    add(spec(), kTarget, changed, "nvrtc 13.0");
+  }
+}
+
+TEST_CASE("the same inputs give the same key, and the name of the source is not one of them") {
+  KernelSource renamed = source();
+  renamed.name = "/somewhere/else.cu";
+  CHECK(make_key(spec(), kTarget, source(), "c") == make_key(spec(), kTarget, renamed, "c"));
+}
+
+TEST_CASE("a key text is taken apart into labelled fields") {
+  const auto key = make_key(spec(), kTarget, source(), "nvrtc 13.0");
+  CHECK(key_field(key.text, "target") == "cuda:sm_90a");
+  CHECK(key_field(key.text, "compiler") == "nvrtc 13.0");
+  CHECK(key_field(key.text, "colour").empty());
+  const auto fields = key_fields(key.text);
+  const auto value_of = [&](std::string_view label) {
+    for (const auto& [name, value] : fields) {
+      if (name == label) return value;
+    }
+    return std::string("absent");
+  };
+  CHECK(value_of("op") == "rms_norm");
+  CHECK(value_of("spec.hidden_size") == "4096");
+  CHECK(value_of("spec.dtype") == "bf16");
+  CHECK(value_of("target") == "cuda:sm_90a");
+  CHECK(key_fields("").empty());
+  CHECK(key_fields("no labels at all").empty());
+}
