@@ -85,7 +85,7 @@ enum class JitOption : int {
 };
 
 enum class CaptureStatus : int { none = 0, active = 1, invalidated = 2 };
-enum class CaptureMode : int { global = 0, thread_local_ = 1, relaxed = 2 };
+enum class CaptureMode : int { global = 0, this_thread = 1, relaxed = 2 };
 
 enum class LaunchAttributeId : int { cluster_dimension = 4, programmatic_stream_serialization = 6 };
 

@@ -1,9 +1,8 @@
 #include "runtime/cuda/library_image.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,6 +20,10 @@ namespace {
 class JitLog {
  public:
   static constexpr unsigned kOptions = 4;
+
+  JitLog() = default;
+  JitLog(const JitLog&) = delete;  // values_ point into it
+  JitLog& operator=(const JitLog&) = delete;
 
   JitOption* options() { return options_.data(); }
   void** values() { return values_.data(); }

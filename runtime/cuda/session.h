@@ -16,7 +16,7 @@ namespace lathe::runtime::cuda {
 struct DeviceFacts {
   Device handle = 0;
   int ordinal = 0;
-  std::string name;
+  std::string name{};
   int major = 0;  ///< compute capability
   int minor = 0;
   int multiprocessors = 0;
