@@ -22,13 +22,13 @@ struct DiskStoreOptions {
 struct EntryFile {
   std::filesystem::path path;
   std::uintmax_t bytes = 0;
-  std::optional<Entry> head;  ///< without sections; empty when not even the head can be read
+  std::optional<Entry> head{};  ///< without sections; empty when not even the head can be read
 };
 
 /// What a full check of an entry's file found.
 struct EntryCheck {
   std::filesystem::path path;
-  std::string problem;  ///< empty: sound
+  std::string problem{};  ///< empty: sound
 };
 
 /// Thread-safe. Directories are made at the first `put`, so that opening changes nothing.

@@ -33,11 +33,11 @@ struct Payload {
 };
 
 struct KernelBinary {
-  std::vector<Payload> payloads;
-  std::vector<std::string> entries;
+  std::vector<Payload> payloads{};
+  std::vector<std::string> entries{};
   LaunchFacts launch{};
   ResourceUse resources{};
-  std::string log;  ///< the compiler's warnings and report
+  std::string log{};  ///< the compiler's warnings and report
   std::chrono::nanoseconds compile_time{0};
 
   const Payload* find(PayloadKind kind) const {

@@ -40,7 +40,7 @@ struct LaunchFacts {
 struct KernelSource {
   std::string name;                 ///< template's name, for diagnostics: "cuda/rms_norm.cu"
   std::string text;                 ///< the template with its parameter block filled in
-  std::vector<SourceFile> headers;  ///< all that it includes, directly or not, sorted by name
+  std::vector<SourceFile> headers{};  ///< all that it includes, directly or not, sorted by name
   std::vector<std::string>
       entries;  ///< names of the extern "C" entry points; the first is the one that is launched
   LaunchFacts launch{};

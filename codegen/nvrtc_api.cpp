@@ -1,0 +1,131 @@
+#include "codegen/nvrtc_api.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "runtime/base/try.h"
+
+namespace lathe::codegen {
+
+namespace {
+
+Error missing(std::string message, std::string hint) {
+  return {.code = ErrorCode::toolchain_missing,
+          .stage = Stage::compile,
+          .message = std::move(message),
+          .hint = std::move(hint)};
+}
+
+/// Newest first; then where toolkits install without telling the loader.
+std::vector<std::string> usual_places() {
+  std::vector<std::string> places{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+  std::error_code error;
+  std::vector<std::string> toolkits{"/usr/local/cuda"};
+  for (std::filesystem::directory_iterator entry("/usr/local", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with("cuda-")) toolkits.push_back(entry->path().string());
+  }
+  for (const std::string& toolkit : toolkits) places.push_back(toolkit + "/lib64/libnvrtc.so");
+  return places;
+}
+
+std::string hex_of(const unsigned char* bytes, std::size_t count) {
+  return fmt::format("{:02x}", fmt::join(bytes, bytes + count, ""));
+}
+
+struct BuildIdSearch {
+  ElfW(Addr) base;
+  std::string build_id;
+};
+
+/// The GNU build id in the notes of one loaded object.
+int find_build_id(dl_phdr_info* info, std::size_t, void* data) {
+  auto& search = *static_cast<BuildIdSearch*>(data);
+  if (info->dlpi_addr != search.base) return 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = info->dlpi_phdr[i];
+    if (header.p_type != PT_NOTE) continue;
+    const auto* note = reinterpret_cast<const unsigned char*>(info->dlpi_addr + header.p_vaddr);
+    const auto* end = note + header.p_memsz;
+    while (note + sizeof(ElfW(Nhdr)) <= end) {
+      ElfW(Nhdr) head;
+      std::memcpy(&head, note, sizeof head);
+      const auto* name = note + sizeof head;
+      const auto* description = name + (head.n_namesz + 3) / 4 * 4;
+      if (head.n_type == NT_GNU_BUILD_ID && head.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
+        search.build_id = hex_of(description, head.n_descsz);
+        return 1;
+      }
+      note = description + (head.n_descsz + 3) / 4 * 4;
+    }
+  }
+  return 1;
+}
+
+template <class Function>
+bool load(void* library, const char* name, Function& function, std::string& absent) {
+  function = reinterpret_cast<Function>(::dlsym(library, name));
+  if (function == nullptr && absent.empty()) absent = name;
+  return function != nullptr;
+}
+
+Result<std::shared_ptr<const NvrtcApi>> bind(std::shared_ptr<void> library, const std::string& tried) {
+  auto api = std::make_shared<NvrtcApi>();
+  std::string absent;
+  void* handle = library.get();
+  load(handle, "nvrtcVersion", api->version, absent);
+  load(handle, "nvrtcCreateProgram", api->create_program, absent);
+  load(handle, "nvrtcDestroyProgram", api->destroy_program, absent);
+  load(handle, "nvrtcCompileProgram", api->compile_program, absent);
+  load(handle, "nvrtcGetProgramLogSize", api->get_log_size, absent);
+  load(handle, "nvrtcGetProgramLog", api->get_log, absent);
+  load(handle, "nvrtcGetPTXSize", api->get_ptx_size, absent);
+  load(handle, "nvrtcGetPTX", api->get_ptx, absent);
+  load(handle, "nvrtcGetCUBINSize", api->get_cubin_size, absent);
+  load(handle, "nvrtcGetCUBIN", api->get_cubin, absent);
+  load(handle, "nvrtcGetNumSupportedArchs", api->get_arch_count, absent);
+  load(handle, "nvrtcGetSupportedArchs", api->get_archs, absent);
+  load(handle, "nvrtcGetErrorString", api->error_text, absent);
+  if (!absent.empty())
+    return missing(fmt::format("{} has no {}", tried, absent), "NVRTC 12.0 or later is needed");
+  if (api->version(&api->major, &api->minor) != kNvrtcSuccess || api->major < 12) {
+    return missing(fmt::format("{} is NVRTC {}.{}", tried, api->major, api->minor),
+                   "NVRTC 12.0 or later is needed");
+  }
+  if (link_map* map = nullptr; ::dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
+    api->path = map->l_name;
+    BuildIdSearch search{map->l_addr, {}};
+    ::dl_iterate_phdr(find_build_id, &search);
+    api->build_id = std::move(search.build_id);
+  }
+  api->library = std::move(library);
+  return std::shared_ptr<const NvrtcApi>(std::move(api));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const NvrtcApi>> NvrtcApi::open(const std::string& path) {
+  const std::vector<std::string> places = path.empty() ? usual_places() : std::vector<std::string>{path};
+  std::string reasons;
+  for (const std::string& place : places) {
+    if (void* handle = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+      return bind(std::shared_ptr<void>(handle, [](void* library) { ::dlclose(library); }), place);
+    }
+    if (const char* reason = ::dlerror(); reason != nullptr && !path.empty()) reasons = reason;
+  }
+  return missing(fmt::format("NVRTC was not found; tried {}{}{}", fmt::join(places, ", "),
+                             reasons.empty() ? "" : ": ", reasons),
+                 "install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc` and set LATHE_NVRTC to its "
+                 "libnvrtc.so.13");
+}
+
+}  // namespace lathe::codegen

@@ -1,0 +1,46 @@
+// The functions of NVRTC that Lathe uses, opened at run time. The declarations are our own, so that building
+// needs no CUDA toolkit; NVRTC's C interface has been stable since CUDA 8.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include <lathe/error.h>
+
+namespace lathe::codegen {
+
+using NvrtcProgram = struct NvrtcProgramHandle*;
+using NvrtcStatus = int;
+inline constexpr NvrtcStatus kNvrtcSuccess = 0;
+
+/// Immutable once opened; closes the library on destruction. NVRTC itself is thread-safe.
+struct NvrtcApi {
+  NvrtcStatus (*version)(int* major, int* minor);
+  NvrtcStatus (*create_program)(NvrtcProgram*, const char* source, const char* name, int headers,
+                                const char* const* header_texts, const char* const* header_names);
+  NvrtcStatus (*destroy_program)(NvrtcProgram*);
+  NvrtcStatus (*compile_program)(NvrtcProgram, int options, const char* const* option_texts);
+  NvrtcStatus (*get_log_size)(NvrtcProgram, std::size_t*);
+  NvrtcStatus (*get_log)(NvrtcProgram, char*);
+  NvrtcStatus (*get_ptx_size)(NvrtcProgram, std::size_t*);
+  NvrtcStatus (*get_ptx)(NvrtcProgram, char*);
+  NvrtcStatus (*get_cubin_size)(NvrtcProgram, std::size_t*);
+  NvrtcStatus (*get_cubin)(NvrtcProgram, char*);
+  NvrtcStatus (*get_arch_count)(int*);
+  NvrtcStatus (*get_archs)(int*);
+  const char* (*error_text)(NvrtcStatus);
+
+  std::string path;      ///< as the loader found it
+  std::string build_id;  ///< of the library file, hexadecimal; empty if it has none
+  int major = 0;
+  int minor = 0;
+
+  std::shared_ptr<void> library;  ///< keeps it open
+
+  /// Opens `path`, or if that is empty the usual names in the usual places. Errors: toolchain_missing with
+  /// what was tried.
+  static Result<std::shared_ptr<const NvrtcApi>> open(const std::string& path);
+};
+
+}  // namespace lathe::codegen

@@ -1,0 +1,50 @@
+#include "codegen/ptxas_report.h"
+
+#include <charconv>
+#include <string>
+
+namespace lathe::codegen {
+
+namespace {
+
+/// The number that stands before `unit`: 40 in "Used 40 registers" for " registers".
+int number_before(std::string_view line, std::string_view unit) {
+  const std::size_t end = line.find(unit);
+  if (end == std::string_view::npos) return 0;
+  std::size_t begin = end;
+  while (begin > 0 && line[begin - 1] >= '0' && line[begin - 1] <= '9') --begin;
+  int number = 0;
+  std::from_chars(line.data() + begin, line.data() + end, number);
+  return number;
+}
+
+}  // namespace
+
+// The report, for each entry function:
+//   ptxas info    : Compiling entry function 'NAME' for 'sm_90a'
+//   ptxas info    : Function properties for NAME
+//       0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+//   ptxas info    : Used 40 registers, used 1 barriers, 128 bytes smem
+ResourceUse parse_ptxas_report(std::string_view log, std::string_view entry) {
+  const std::size_t begin = log.find("Compiling entry function '" + std::string(entry) + "'");
+  if (begin == std::string_view::npos) return {};
+  log.remove_prefix(begin + 1);
+  log = log.substr(0, log.find("Compiling entry function"));
+  ResourceUse use;
+  while (!log.empty()) {
+    const std::size_t end = log.find('\n');
+    const std::string_view line = log.substr(0, end);
+    log = end == std::string_view::npos ? std::string_view{} : log.substr(end + 1);
+    if (line.find("bytes stack frame") != std::string_view::npos) {
+      use.stack_bytes = number_before(line, " bytes stack frame");
+      use.spill_store_bytes = number_before(line, " bytes spill stores");
+      use.spill_load_bytes = number_before(line, " bytes spill loads");
+    } else if (line.find(" registers") != std::string_view::npos) {
+      use.registers = number_before(line, " registers");
+      use.static_shared_bytes = number_before(line, " bytes smem");
+    }
+  }
+  return use;
+}
+
+}  // namespace lathe::codegen

@@ -1,0 +1,14 @@
+// What ptxas -v says of a kernel.
+#pragma once
+
+#include <string_view>
+
+#include <lathe/kernel.h>
+
+namespace lathe::codegen {
+
+/// Reads registers, spills, stack and static shared memory of the entry function named from a log. What the
+/// log does not say stays 0.
+ResourceUse parse_ptxas_report(std::string_view log, std::string_view entry);
+
+}  // namespace lathe::codegen
