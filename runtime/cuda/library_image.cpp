@@ -14,10 +14,8 @@
 
 namespace lathe::runtime::cuda {
 
-namespace {
-
 /// Where the driver's compiler and linker write their words.
-class JitLog {
+class LibraryImage::JitLog {
  public:
   static constexpr unsigned kOptions = 4;
 
@@ -49,8 +47,10 @@ class JitLog {
   std::array<void*, kOptions> values_{error_.data(), size_value(), info_.data(), size_value()};
 };
 
+namespace {
+
 /// The driver wants PTX as a C string; a payload is not terminated.
-codegen::Bytes image_bytes(const codegen::Payload& payload) {
+codegen::Bytes code_of(const codegen::Payload& payload) {
   codegen::Bytes bytes = payload.bytes;
   if (payload.kind == codegen::PayloadKind::ptx) bytes.push_back(std::byte{0});
   return bytes;
@@ -86,26 +86,35 @@ Status LibraryImage::find_entry(const std::string& entry) {
   return Status::success;
 }
 
+Status LibraryImage::load_code(const codegen::Bytes& code, const std::string& entry, JitLog* log) {
+  const Status status = log == nullptr ? session_->api().library_load_data(&library_, code.data(), nullptr,
+                                                                           nullptr, 0, nullptr, nullptr, 0)
+                                       : session_->api().library_load_data(
+                                             &library_, code.data(), log->options(), log->values(),
+                                             JitLog::kOptions, nullptr, nullptr, 0);
+  return status == Status::success ? find_entry(entry) : status;
+}
+
 Result<LibraryImage> LibraryImage::load_payload(const Session& session, const codegen::Payload& payload,
                                                 const std::string& entry, Status& status) {
-  const bool is_cubin = payload.kind == codegen::PayloadKind::cubin;
-  const DriverApi& api = session.api();
+  const codegen::Bytes code = code_of(payload);
+  LibraryImage image(session);
+  status = image.load_code(code, entry, nullptr);
+  if (status == Status::success) return image;
+
+  // The driver may load a library into contexts that come later, with the options of the first load; so log
+  // buffers are given only to a second try, whose library is gone before they are.
   JitLog log;
-  const codegen::Bytes bytes = image_bytes(payload);
-  Library library = nullptr;
-  status = api.library_load_data(&library, bytes.data(), log.options(), log.values(), JitLog::kOptions,
-                                 nullptr, nullptr, 0);
-  std::string_view call = "cuLibraryLoadData";
-  if (status == Status::success) {
-    LibraryImage image(session, library);
-    status = image.find_entry(entry);
-    if (status == Status::success) return image;
-    call = "finding the entry point";
+  {
+    LibraryImage again(session);
+    again.load_code(code, entry, &log);
   }
   Error error =
-      driver_error(api, status, {.call = call, .stage = Stage::load, .code = ErrorCode::load_failed});
-  error.message = fmt::format("{} \"{}\" on {} ({}): {}", is_cubin ? "cubin" : "PTX", entry,
-                              session.device().name, target_of(session.device()).text(), error.message);
+      driver_error(session.api(), status,
+                   {.call = "cuLibraryLoadData", .stage = Stage::load, .code = ErrorCode::load_failed});
+  error.message =
+      fmt::format("{} \"{}\" on {} ({}): {}", payload.kind == codegen::PayloadKind::cubin ? "cubin" : "PTX",
+                  entry, session.device().name, target_of(session.device()).text(), error.message);
   error.log = log.text();
   return error;
 }

@@ -34,14 +34,18 @@ class LibraryImage {
   std::optional<std::size_t> parameter_bytes() const { return parameter_bytes_; }
 
  private:
-  LibraryImage(const Session& session, Library library) : session_(&session), library_(library) {}
+  class JitLog;
+
+  explicit LibraryImage(const Session& session) : session_(&session) {}
 
   static Result<LibraryImage> load_payload(const Session& session, const codegen::Payload& payload,
                                            const std::string& entry, Status& status);
+  /// `log` may be null.
+  Status load_code(const codegen::Bytes& code, const std::string& entry, JitLog* log);
   Status find_entry(const std::string& entry);
 
   const Session* session_;
-  Library library_;
+  Library library_ = nullptr;
   Function function_ = nullptr;
   std::optional<std::size_t> parameter_bytes_;
 };

@@ -80,6 +80,7 @@ class FakeDriver {
   std::vector<std::string> loaded;  ///< "cubin", or the PTX text
   std::vector<runtime::cuda::CaptureMode> allocation_modes;
   std::deque<Code> code;  ///< all that was ever loaded, so that handles stay valid
+  int log_buffers_given = 0;
   int live_libraries = 0;
   int live_events = 0;
   int live_allocations = 0;

@@ -103,6 +103,7 @@ Status fake_load(Library* library, const void* code, JitOption* options, void** 
   FAKE_ENTER("cuLibraryLoadData");
   const bool is_cubin = std::memcmp(code, "\x7f", 1) == 0;
   fake.loaded.emplace_back(is_cubin ? "cubin" : static_cast<const char*>(code));
+  if (count > 0) ++fake.log_buffers_given;
   const Status status = fake.is_lazy ? Status::success : code_status(fake, is_cubin);
   if (code_status(fake, is_cubin) != Status::success) write_log(fake.jit_log, options, values, count);
   if (status != Status::success) return status;
