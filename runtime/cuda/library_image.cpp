@@ -87,11 +87,11 @@ Status LibraryImage::find_entry(const std::string& entry) {
 }
 
 Status LibraryImage::load_code(const codegen::Bytes& code, const std::string& entry, JitLog* log) {
-  const Status status = log == nullptr ? session_->api().library_load_data(&library_, code.data(), nullptr,
-                                                                           nullptr, 0, nullptr, nullptr, 0)
-                                       : session_->api().library_load_data(
-                                             &library_, code.data(), log->options(), log->values(),
-                                             JitLog::kOptions, nullptr, nullptr, 0);
+  JitOption* const options = log == nullptr ? nullptr : log->options();
+  void** const values = log == nullptr ? nullptr : log->values();
+  const unsigned count = log == nullptr ? 0 : JitLog::kOptions;
+  const Status status =
+      session_->api().library_load_data(&library_, code.data(), options, values, count, nullptr, nullptr, 0);
   return status == Status::success ? find_entry(entry) : status;
 }
 
@@ -103,9 +103,10 @@ Result<LibraryImage> LibraryImage::load_payload(const Session& session, const co
   if (status == Status::success) return image;
 
   // The driver may load a library into contexts that come later, with the options of the first load; so log
-  // buffers are given only to a second try, whose library is gone before they are.
+  // buffers are given only to a second try, whose library is gone before they are. Of an architecture that
+  // does not fit there is nothing to log.
   JitLog log;
-  {
+  if (status != Status::no_binary_for_gpu) {
     LibraryImage again(session);
     again.load_code(code, entry, &log);
   }
