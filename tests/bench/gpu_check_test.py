@@ -140,7 +140,8 @@ class Programs(unittest.TestCase):
 
     def test_values_are_found_in_a_tree(self):
         self.assertEqual(programs.find_value({"toolchains": [{"nvrtc": "13.0"}]}, "nvrtc"), "13.0")
-        self.assertEqual(programs.find_value({"toolchains": {"nvrtc": {"path": "x", "version": "13.0"}}}, "nvrtc"), "13.0")
+        nested = {"toolchains": {"nvrtc": {"path": "x", "version": "13.0"}}}
+        self.assertEqual(programs.find_value(nested, "nvrtc"), "13.0")
         self.assertIsNone(programs.find_value({"nvrtc": None}, "nvrtc"))
         self.assertIsNone(programs.find_value(None, "nvrtc"))
 
