@@ -1,0 +1,140 @@
+#include "runtime/cpu/cpu_executor.h"
+
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <lathe/args_base.h>
+
+#include "codegen/clang_compiler.h"
+#include "runtime/base/parallelism.h"
+#include "runtime/base/try.h"
+#include "runtime/cpu/object_linker.h"
+
+namespace lathe::runtime {
+
+namespace {
+
+using Entry = void (*)(const void* args, Index first_block, Index last_block);
+
+class CpuKernel : public LoadedKernel {
+ public:
+  CpuKernel(std::unique_ptr<ObjectLinker::LinkedObject> object, Entry code)
+      : object_(std::move(object)), entry_(code) {}
+  Entry entry() const { return entry_; }
+
+ private:
+  std::unique_ptr<ObjectLinker::LinkedObject> object_;
+  Entry entry_;
+};
+
+class HostMemory : public DeviceMemory {
+ public:
+  Result<void*> allocate(std::size_t bytes) override {
+    constexpr std::size_t kAlignment = 256;
+    if (bytes <= SIZE_MAX - kAlignment) {
+      // Rounded up, because aligned_alloc asks for it; at least one unit, so that 0 bytes have an address
+      // too.
+      if (void* memory = std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment)) return memory;
+    }
+    return Error{.code = ErrorCode::out_of_memory,
+                 .stage = Stage::api,
+                 .message = fmt::format("cannot allocate {} bytes of host memory", bytes)};
+  }
+  void release(void* memory) noexcept override { std::free(memory); }
+  Result<void> copy(void* to, const void* from, std::size_t bytes, Stream) override {
+    if (bytes != 0) std::memcpy(to, from, bytes);
+    return {};
+  }
+  Result<void> fill(void* memory, unsigned char value, std::size_t bytes, Stream) override {
+    if (bytes != 0) std::memset(memory, value, bytes);
+    return {};
+  }
+};
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("model name")) return line.substr(std::min(line.find(": ") + 2, line.size()));
+  }
+  return "CPU";
+}
+
+Executor::Device describe_device() {
+  const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return {.target = codegen::host_cpu_target(),
+          .name = processor_name(),
+          .driver = {},
+          .processors = base::usable_processors(),
+          .last_level_cache_bytes = cache > 0 ? static_cast<std::size_t>(cache) : 0};
+}
+
+class CpuExecutor : public Executor {
+ public:
+  explicit CpuExecutor(std::shared_ptr<ObjectLinker> linker)
+      : linker_(std::move(linker)), device_(describe_device()) {}
+
+  const Device& device() const override { return device_; }
+
+  Result<std::unique_ptr<LoadedKernel>> load(const codegen::KernelBinary& binary) override {
+    const codegen::Payload* object = binary.find(codegen::PayloadKind::object);
+    if (object == nullptr || binary.entries.empty()) {
+      return Error{
+          .code = ErrorCode::load_failed,
+          .stage = Stage::load,
+          .message = "the binary has no object code or names no entry point: it was not compiled for a CPU"};
+    }
+    LATHE_TRY(auto linked, ObjectLinker::link(linker_, object->bytes));
+    LATHE_TRY(void* const address, linked->address_of(binary.entries.front()));
+    return std::make_unique<CpuKernel>(std::move(linked), reinterpret_cast<Entry>(address));
+  }
+
+  Result<void> launch(const LoadedKernel& kernel, const codegen::Grid& grid, std::span<const std::byte> args,
+                      Stream) override {
+    const Entry entry = static_cast<const CpuKernel&>(kernel).entry();
+    const auto blocks = static_cast<Index>(grid.x);
+    if (blocks <= 1 || device_.processors == 1) {
+      // Waking other threads takes longer than a block.
+      if (blocks > 0) entry(args.data(), 0, blocks);
+      return {};
+    }
+    tbb::parallel_for(tbb::blocked_range<Index>(0, blocks), [&](const tbb::blocked_range<Index>& range) {
+      entry(args.data(), range.begin(), range.end());
+    });
+    return {};
+  }
+
+  /// Launches are complete when they return.
+  Result<void> synchronize(Stream) override { return {}; }
+
+  Result<double> time_ms(Stream, const std::function<Result<void>()>& work) override {
+    const auto begin = std::chrono::steady_clock::now();
+    LATHE_CHECK(work());
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  DeviceMemory& memory() override { return memory_; }
+
+ private:
+  const std::shared_ptr<ObjectLinker> linker_;
+  const Device device_;
+  HostMemory memory_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Executor>> make_cpu_executor() {
+  LATHE_TRY(auto linker, ObjectLinker::create());
+  return std::make_unique<CpuExecutor>(std::move(linker));
+}
+
+}  // namespace lathe::runtime

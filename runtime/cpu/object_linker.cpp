@@ -1,0 +1,130 @@
+#include "runtime/cpu/object_linker.h"
+
+#include <llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h>
+#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
+#include <llvm/Object/ObjectFile.h>
+#include <llvm/Support/Error.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/TargetParser/Host.h>
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "codegen/clang_target.h"
+#include "runtime/base/try.h"
+#include "runtime/cpu/allowed_symbols.h"
+
+namespace lathe::runtime {
+
+namespace orc = llvm::orc;
+
+namespace {
+
+Error load_failed(std::string message, std::string log = {}) {
+  return {.code = ErrorCode::load_failed,
+          .stage = Stage::load,
+          .message = std::move(message),
+          .log = std::move(log)};
+}
+
+Error load_failed(std::string message, llvm::Error failure) {
+  return load_failed(std::move(message), llvm::toString(std::move(failure)));
+}
+
+llvm::Expected<std::unique_ptr<orc::LLJIT>> make_jit() {
+  return orc::LLJITBuilder()
+      .setLinkProcessSymbolsByDefault(false)
+      // No constructors, destructors or thread-locals to run: kernels have none.
+      .setPlatformSetUp(orc::setUpInactivePlatform)
+      .setObjectLinkingLayerCreator([](orc::ExecutionSession& session, const llvm::Triple&) {
+        return std::make_unique<orc::ObjectLinkingLayer>(session);
+      })
+      .create();
+}
+
+orc::SymbolMap allowed_map(orc::LLJIT& jit) {
+  orc::SymbolMap symbols;
+  for (const AllowedSymbol& symbol : allowed_symbols()) {
+    symbols[jit.mangleAndIntern(symbol.name)] = {
+        orc::ExecutorAddr::fromPtr(symbol.address),
+        llvm::JITSymbolFlags::Exported | llvm::JITSymbolFlags::Callable};
+  }
+  return symbols;
+}
+
+/// The linker trusts its input; what is not an object for this processor must not reach it.
+Result<void> check_object(llvm::MemoryBufferRef buffer) {
+  auto object = llvm::object::ObjectFile::createObjectFile(buffer);
+  if (!object) return load_failed("the binary is not an object file", object.takeError());
+  const llvm::Triple host(llvm::sys::getProcessTriple());
+  if ((*object)->getArch() != host.getArch() || !(*object)->isELF()) {
+    return load_failed(fmt::format("the object file is for {}, this process is {}",
+                                   llvm::Triple::getArchTypeName((*object)->getArch()).str(), host.str()));
+  }
+  for (const llvm::object::SectionRef& section : (*object)->sections()) {
+    if (auto contents = section.getContents(); !contents) {
+      return load_failed("the object file has a section outside itself", contents.takeError());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+struct ObjectLinker::Impl {
+  std::unique_ptr<orc::LLJIT> jit;
+  orc::JITDylib* allowed = nullptr;
+  std::atomic<std::uint64_t> count{0};
+};
+
+ObjectLinker::ObjectLinker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ObjectLinker::~ObjectLinker() = default;
+
+Result<std::shared_ptr<ObjectLinker>> ObjectLinker::create() {
+  codegen::initialize_llvm();
+  auto jit = make_jit();
+  if (!jit) return load_failed("LLVM's JIT could not be set up", jit.takeError());
+  auto impl = std::make_unique<Impl>();
+  impl->jit = std::move(*jit);
+  // Errors that nobody waits for would go to stderr; every one that matters is also returned.
+  impl->jit->getExecutionSession().setErrorReporter(
+      [](llvm::Error failure) { llvm::consumeError(std::move(failure)); });
+  impl->allowed = &impl->jit->getExecutionSession().createBareJITDylib("allowed");
+  if (auto failure = impl->allowed->define(orc::absoluteSymbols(allowed_map(*impl->jit)))) {
+    return load_failed("the functions that kernels may call could not be defined", std::move(failure));
+  }
+  return std::shared_ptr<ObjectLinker>(new ObjectLinker(std::move(impl)));
+}
+
+Result<std::unique_ptr<ObjectLinker::LinkedObject>> ObjectLinker::link(
+    const std::shared_ptr<ObjectLinker>& linker, std::span<const std::byte> object) {
+  Impl& impl = *linker->impl_;
+  const std::string name = fmt::format("kernel-{}", impl.count.fetch_add(1));
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(
+      llvm::StringRef(reinterpret_cast<const char*>(object.data()), object.size()), name);
+  LATHE_CHECK(check_object(buffer->getMemBufferRef()));
+  orc::JITDylib& library = impl.jit->getExecutionSession().createBareJITDylib(name);
+  library.addToLinkOrder(*impl.allowed);
+  auto linked = std::make_unique<LinkedObject>(linker, &library);
+  if (auto failure = impl.jit->addObjectFile(library, std::move(buffer))) {
+    return load_failed("the object file was not accepted", std::move(failure));
+  }
+  return linked;
+}
+
+ObjectLinker::LinkedObject::~LinkedObject() {
+  auto& session = linker_->impl_->jit->getExecutionSession();
+  llvm::consumeError(session.removeJITDylib(*static_cast<orc::JITDylib*>(library_)));
+}
+
+Result<void*> ObjectLinker::LinkedObject::address_of(const std::string& symbol) const {
+  auto address = linker_->impl_->jit->lookup(*static_cast<orc::JITDylib*>(library_), symbol);
+  if (!address) return load_failed(fmt::format("{} could not be linked", symbol), address.takeError());
+  return address->toPtr<void*>();
+}
+
+}  // namespace lathe::runtime
