@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "runtime/base/try.h"
+#include "runtime/cuda/driver_error.h"
 
 namespace lathe::runtime::cuda {
 
@@ -105,13 +106,18 @@ void bind_streams_and_memory(Binder& binder, DriverApi& api) {
   binder.require(api.memory_set_async, "cuMemsetD8Async");
 }
 
-/// 0 when the library does not say.
-int installed_version(const SymbolLookup& lookup) {
+/// What cuDriverGetVersion says, as cuda.h counts. It works without a device and before cuInit.
+Result<int> installed_version(const SymbolLookup& lookup) {
   using GetVersion = Status (*)(int*);
   const auto get_version = as_function<GetVersion>(lookup("cuDriverGetVersion"));
   int version = 0;
-  if (get_version == nullptr || get_version(&version) != Status::success) return 0;
-  return version;
+  const Status status = get_version == nullptr ? Status::not_found : get_version(&version);
+  if (status == Status::success && version > 0) return version;
+  if (status == Status::stub_library) {
+    return missing("the library is the CUDA toolkit's stub and not a driver", std::string(hint_for(status)));
+  }
+  return missing("the library does not tell which driver it is",
+                 "install the NVIDIA driver anew: the library found is not one");
 }
 
 }  // namespace
@@ -121,11 +127,7 @@ std::string driver_version_text(int version) {
 }
 
 Result<DriverApi> bind_driver(const SymbolLookup& lookup) {
-  const int version = installed_version(lookup);
-  if (version == 0) {
-    return missing("the CUDA driver library does not tell its version",
-                   "reinstall the NVIDIA driver: the library found is not one");
-  }
+  LATHE_TRY(const int version, installed_version(lookup));
   const auto get = as_function<GetProcAddress>(lookup("cuGetProcAddress_v2"));
   if (version < kRequiredDriver || get == nullptr) {
     return missing(fmt::format("the NVIDIA driver supports CUDA {}, and CUDA {} or later is needed",

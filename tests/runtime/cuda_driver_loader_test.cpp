@@ -68,7 +68,17 @@ TEST_CASE("a library that is not a driver is refused") {
   const auto api = bind_driver([](const char*) -> void* { return nullptr; });
   REQUIRE_FALSE(api.has_value());
   CHECK(api.error().code == ErrorCode::device_missing);
-  CHECK(contains(api.error().message, "version"));
+  CHECK(contains(api.error().message, "does not tell which driver"));
+}
+
+TEST_CASE("the toolkit's stub is recognised") {
+  FakeDriver driver;
+  driver.fail("cuDriverGetVersion", lathe::runtime::cuda::Status::stub_library);
+  const auto api = bind_driver(driver.exports());
+  REQUIRE_FALSE(api.has_value());
+  CHECK(api.error().code == ErrorCode::device_missing);
+  CHECK(contains(api.error().message, "stub"));
+  CHECK(contains(api.error().hint, "LD_LIBRARY_PATH"));
 }
 
 TEST_CASE("no driver library: device missing, with the loader's words and a hint") {
