@@ -26,13 +26,13 @@ using runtime::ResolvedOptions;
 
 class Runtime::Impl {
  public:
-  Impl(PipelineParts parts, int compile_threads)
+  Impl(PipelineParts parts, int threads)
       : executor(parts.executor),
         no_executor(parts.no_executor),
         target(parts.target),
-        compile_threads(compile_threads),
+        compile_threads(threads),
         pipeline(std::move(parts)),
-        pool(compile_threads) {}
+        pool(threads) {}
 
   std::shared_ptr<Executor> executor;
   std::optional<Error> no_executor;

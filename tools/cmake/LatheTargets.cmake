@@ -5,6 +5,8 @@ add_library(lathe_settings INTERFACE)
 target_compile_features(lathe_settings INTERFACE cxx_std_20)
 target_include_directories(lathe_settings INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(lathe_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+target_compile_definitions(lathe_settings INTERFACE LATHE_WITH_CUDA=$<BOOL:${LATHE_WITH_CUDA}>
+                                                    LATHE_WITH_LLVM=$<BOOL:${LATHE_WITH_LLVM}>)
 if(LATHE_DEVELOPER_MODE)
   target_compile_options(lathe_settings INTERFACE -Werror)
 endif()

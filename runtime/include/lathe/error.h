@@ -7,6 +7,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -68,7 +69,27 @@ class LATHE_API BadResult : public std::exception {
   std::shared_ptr<const std::string> text_;
 };
 
-/// A value or an Error. `return value;` and `return Error{...};` both convert.
+namespace detail {
+/// An Error on the heap, copied when it is copied: a Result<int> should stay small.
+class BoxedError {
+ public:
+  explicit BoxedError(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+  BoxedError(const BoxedError& other) : error_(std::make_unique<Error>(*other.error_)) {}
+  BoxedError(BoxedError&&) noexcept = default;
+  BoxedError& operator=(BoxedError other) noexcept {
+    error_.swap(other.error_);
+    return *this;
+  }
+  ~BoxedError() = default;
+  Error& operator*() noexcept { return *error_; }
+  const Error& operator*() const noexcept { return *error_; }
+
+ private:
+  std::unique_ptr<Error> error_;
+};
+}  // namespace detail
+
+/// A value or an Error. Copyable if the value is. `return value;` and `return Error{...};` both convert.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -77,7 +98,7 @@ class [[nodiscard]] Result {
 
   Result(const T& value) : state_(std::in_place_index<0>, value) {}
   Result(T&& value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::make_unique<Error>(std::move(error))) {}
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
   /// So that `std::unique_ptr<Derived>` and the like return without a cast.
   template <class U>
     requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, T> &&
@@ -121,7 +142,7 @@ class [[nodiscard]] Result {
     if (!has_value()) throw BadResult(error());
   }
 
-  std::variant<T, std::unique_ptr<Error>> state_;  // the error is boxed: a Result<int> should stay small
+  std::variant<T, detail::BoxedError> state_;
 };
 
 template <>
@@ -131,21 +152,21 @@ class [[nodiscard]] Result<void> {
   using error_type = Error;
 
   Result() = default;
-  Result(Error error) : error_(std::make_unique<Error>(std::move(error))) {}
+  Result(Error error) : error_(std::move(error)) {}
 
-  bool has_value() const noexcept { return error_ == nullptr; }
+  bool has_value() const noexcept { return !error_.has_value(); }
   explicit operator bool() const noexcept { return has_value(); }
   void value() const {
-    if (error_) throw BadResult(*error_);
+    if (error_) throw BadResult(**error_);
   }
 
   /// REQUIRES: !has_value().
-  Error& error() & noexcept { return *error_; }
-  const Error& error() const& noexcept { return *error_; }
-  Error&& error() && noexcept { return std::move(*error_); }
+  Error& error() & noexcept { return **error_; }
+  const Error& error() const& noexcept { return **error_; }
+  Error&& error() && noexcept { return std::move(**error_); }
 
  private:
-  std::unique_ptr<Error> error_;
+  std::optional<detail::BoxedError> error_;
 };
 
 }  // namespace lathe

@@ -1,0 +1,36 @@
+// How rms_norm is rendered for the CPU.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "codegen/ops/rms_norm.h"
+#include "codegen/ops/rms_norm_parameters.h"
+
+namespace lathe::codegen {
+
+namespace {
+
+/// Work per block: enough that handing it to a thread costs nothing, little enough that two threads end
+/// together.
+constexpr std::int64_t kBytesPerBlock = 64 * 1024;
+
+std::string_view type_name(DType dtype) {
+  return dtype == f32 ? "F32" : dtype == f16 ? "F16" : "Bf16";
+}
+
+}  // namespace
+
+Result<RenderPlan> plan_rms_norm_cpu(const RmsNormSpec& spec, const Target&) {
+  const auto row_bytes = spec.hidden_size * static_cast<std::int64_t>(size_of(spec.dtype));
+  const std::int64_t rows = std::clamp<std::int64_t>(kBytesPerBlock / row_bytes, 1, 4096);
+  RenderPlan plan{.template_name = "cpu/rms_norm.cpp",
+                  .parameters = common_rms_norm_parameters(spec),
+                  .entries = {"lathe_rms_norm"},
+                  .launch = {.work_per_block = rows}};
+  plan.parameters.emplace_back("X", type_name(spec.dtype));
+  plan.parameters.emplace_back("W", type_name(*spec.weight_dtype));
+  plan.parameters.emplace_back("kRowsPerBlock", fmt::to_string(rows));
+  return plan;
+}
+
+}  // namespace lathe::codegen
