@@ -62,6 +62,7 @@ Result<void> check_cubin(std::span<const std::byte> bytes) {
         fmt::format("cubin: expected 64-bit code for NVIDIA GPUs (ELF machine {}), got machine {}",
                     kMachineCuda, machine));
   }
+  // The program headers are the last thing in a cubin, so that one cut off anywhere is noticed.
   if (!table_fits(bytes, kSegmentTable, kSegmentEntryBytes) ||
       !table_fits(bytes, kSectionTable, kSectionEntryBytes)) {
     return bad_cubin(fmt::format("cubin: cut off after {} bytes", bytes.size()));

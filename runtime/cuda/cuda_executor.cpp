@@ -49,6 +49,7 @@ class TimedEvent {
   cuda::Event event_;
 };
 
+/// Holds no state that changes: all of it is in the driver, which is thread-safe, so calls need no lock here.
 class CudaExecutor : public Executor {
  public:
   explicit CudaExecutor(std::unique_ptr<const cuda::Session> session)
@@ -85,6 +86,7 @@ class CudaExecutor : public Executor {
     const cuda::ContextScope current(api, session_->context());
     LATHE_CHECK(check_call(api, current.status(), "cuCtxPushCurrent"));
     LATHE_CHECK(cuda::check_not_capturing(api, handle_of(stream), "time_ms"));
+    // Two events per call and none kept: timing is for benchmarks, and events belong to one stream at a time.
     LATHE_TRY(const TimedEvent start, TimedEvent::create(api));
     LATHE_TRY(const TimedEvent end, TimedEvent::create(api));
     LATHE_CHECK(start.record(handle_of(stream)));
@@ -100,6 +102,7 @@ class CudaExecutor : public Executor {
   DeviceMemory& memory() override { return memory_; }
 
  private:
+  // In this order: the session goes last.
   std::unique_ptr<const cuda::Session> session_;
   cuda::CudaMemory memory_;
   Device device_;

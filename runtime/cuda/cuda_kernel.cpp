@@ -21,6 +21,7 @@ constexpr std::uint64_t kMostClusterBlocks = 16;
 constexpr std::uint64_t kMostGridX = (1ull << 31) - 1;
 constexpr unsigned kMostGridYZ = 65535;
 
+/// Threads of a block, or blocks of a cluster; 64 bits, as damaged facts may hold anything.
 std::uint64_t volume(const codegen::Dim3& dim) {
   return std::uint64_t{dim.x} * dim.y * dim.z;
 }
@@ -29,6 +30,7 @@ Error error_of(ErrorCode code, Stage stage, std::string message, std::string hin
   return {.code = code, .stage = stage, .message = std::move(message), .hint = std::move(hint)};
 }
 
+/// The device is named: on a machine with several, this is how the wrong one is noticed.
 Error beyond_device(const DeviceFacts& device, std::string_view entry, std::string wants) {
   return error_of(ErrorCode::unsupported, Stage::load,
                   fmt::format("\"{}\" {}: {} ({})", entry, wants, device.name, target_of(device).text()),
@@ -88,6 +90,7 @@ Result<std::unique_ptr<LoadedKernel>> CudaKernel::load(const Session& session,
   const std::string& entry = binary.entries.front();
   LATHE_CHECK(check_facts(session.device(), entry, binary.launch));
 
+  // Functions belong to a context: what is found below is of ours, whatever the caller has current.
   const ContextScope current(session.api(), session.context());
   if (current.status() != Status::success) {
     return driver_error(session.api(), current.status(),
@@ -105,6 +108,7 @@ Result<void> CudaKernel::set_attributes() const {
   const Function function = image_.function();
   const FailedCall failed{.call = "cuFuncSetAttribute", .stage = Stage::load, .code = ErrorCode::load_failed};
   const unsigned dynamic = facts_.dynamic_shared_bytes;
+  // The driver would only say CUDA_ERROR_INVALID_VALUE, for either of the two sizes.
   int fixed = 0;
   Status status = api.function_get_attribute(&fixed, FunctionAttribute::shared_size_bytes, function);
   if (status == Status::success &&
@@ -133,6 +137,7 @@ Result<void> CudaKernel::check_launch(const codegen::Grid& grid, std::size_t arg
                                 entry_, grid.x, grid.y, grid.z, kMostGridX, kMostGridYZ, kMostGridYZ),
                     "launch on fewer rows at a time");
   }
+  // A defect of the op and not of the caller, who does not choose the grid.
   const codegen::Dim3& cluster = facts_.cluster;
   if (grid.x % cluster.x != 0 || grid.y % cluster.y != 0 || grid.z % cluster.z != 0) {
     return error_of(
@@ -141,6 +146,7 @@ Result<void> CudaKernel::check_launch(const codegen::Grid& grid, std::size_t arg
                     entry_, grid.x, grid.y, grid.z, cluster.x, cluster.y, cluster.z),
         "the op's launch dimensions are wrong; report the spec");
   }
+  // The driver copies as many bytes as the kernel declares: fewer here would be read past their end.
   if (const auto expected = image_.parameter_bytes(); expected && *expected != args_bytes) {
     return error_of(
         ErrorCode::invalid_argument, Stage::launch,

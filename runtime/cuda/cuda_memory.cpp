@@ -33,6 +33,7 @@ std::string size_text(std::size_t bytes) {
 
 }  // namespace
 
+// Plain allocations and no pool: tools and tests allocate here, engines bring their own memory.
 Result<void*> CudaMemory::allocate(std::size_t bytes) {
   const DriverApi& api = session_.api();
   const ContextScope current(api, session_.context());
@@ -42,6 +43,7 @@ Result<void*> CudaMemory::allocate(std::size_t bytes) {
   const Status status = api.memory_allocate(&pointer, std::max<std::size_t>(bytes, 1));
   if (status == Status::success) return reinterpret_cast<void*>(static_cast<std::uintptr_t>(pointer));
 
+  // What is free tells a size that can never fit from memory that others hold.
   Error error = driver_error(api, status, {.call = "cuMemAlloc"});
   std::size_t free = 0;
   std::size_t total = 0;
@@ -69,6 +71,7 @@ Result<void> CudaMemory::copy(void* to, const void* from, std::size_t bytes, Str
   LATHE_CHECK(check_call(api,
                          api.memory_copy_async(address_of(to), address_of(from), bytes, handle_of(stream)),
                          "cuMemcpyAsync"));
+  // Also for copies on the device: `from` may be freed or changed as soon as this returns.
   return wait_for(api, handle_of(stream));
 }
 

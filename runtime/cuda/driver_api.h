@@ -62,6 +62,7 @@ using Library = struct LibraryObject*;      // CUlibrary
 using KernelHandle = struct KernelObject*;  // CUkernel
 using Function = struct FunctionObject*;    // CUfunction
 
+/// CUdevice_attribute.
 enum class DeviceAttribute : int {
   multiprocessor_count = 16,
   l2_cache_size = 38,
@@ -70,6 +71,7 @@ enum class DeviceAttribute : int {
   max_shared_memory_per_block_optin = 97,
 };
 
+/// CUfunction_attribute. The first two are read, the others set.
 enum class FunctionAttribute : int {
   max_threads_per_block = 0,
   shared_size_bytes = 1,
@@ -77,6 +79,7 @@ enum class FunctionAttribute : int {
   non_portable_cluster_size_allowed = 14,
 };
 
+/// CUjit_option: where the driver's compiler writes its log, and how much it may.
 enum class JitOption : int {
   info_log_buffer = 3,
   info_log_buffer_size_bytes = 4,
@@ -84,9 +87,12 @@ enum class JitOption : int {
   error_log_buffer_size_bytes = 6,
 };
 
+/// CUstreamCaptureStatus: of a stream.
 enum class CaptureStatus : int { none = 0, active = 1, invalidated = 2 };
+/// CUstreamCaptureMode: what else a thread may do while streams are captured.
 enum class CaptureMode : int { global = 0, this_thread = 1, relaxed = 2 };
 
+/// CUlaunchAttributeID.
 enum class LaunchAttributeId : int { cluster_dimension = 4, programmatic_stream_serialization = 6 };
 
 /// CUlaunchAttributeValue, with the members that Lathe sets.
@@ -98,7 +104,7 @@ union LaunchAttributeValue {
   int programmatic_stream_serialization;
 };
 
-/// CUlaunchAttribute.
+/// CUlaunchAttribute: one property of a launch.
 struct LaunchAttribute {
   LaunchAttributeId id;
   char pad[4];
@@ -120,6 +126,7 @@ struct alignas(128) TensorMap {
   std::uint64_t opaque[16];
 };
 
+/// CUtensorMapDataType.
 enum class TensorMapType : int {
   u8 = 0,
   u16 = 1,
@@ -132,6 +139,7 @@ enum class TensorMapType : int {
   f64 = 8,
   bf16 = 9
 };
+/// CUtensorMapInterleave, ...Swizzle, ...L2promotion and ...FloatOOBfill.
 enum class TensorMapInterleave : int { none = 0 };
 enum class TensorMapSwizzle : int { none = 0, bytes_32 = 1, bytes_64 = 2, bytes_128 = 3 };
 enum class TensorMapL2 : int { none = 0, bytes_64 = 1, bytes_128 = 2, bytes_256 = 3 };
@@ -146,7 +154,7 @@ struct DriverApi {
   Status (*get_error_name)(Status status, const char** name);    // cuGetErrorName
   Status (*get_error_string)(Status status, const char** text);  // cuGetErrorString
 
-  // Devices and contexts.
+  // Devices and contexts. The primary context is the one that the CUDA runtime uses; it is counted.
   Status (*device_get_count)(int* count);                          // cuDeviceGetCount
   Status (*device_get)(Device* device, int ordinal);               // cuDeviceGet
   Status (*device_get_name)(char* name, int size, Device device);  // cuDeviceGetName
@@ -158,7 +166,8 @@ struct DriverApi {
   Status (*context_push_current)(Context context);                    // cuCtxPushCurrent
   Status (*context_pop_current)(Context* context);                    // cuCtxPopCurrent
 
-  // Code.
+  // Code. Libraries belong to no context; their functions do. Images are cubins, or PTX as a C string. The
+  // second list of library_load_data holds library options, of which Lathe needs none.
   Status (*library_load_data)(Library* library, const void* code, JitOption* jit_options, void** jit_values,
                               unsigned jit_count, int* options, void** values,
                               unsigned count);  // cuLibraryLoadData
@@ -171,7 +180,7 @@ struct DriverApi {
   Status (*launch_kernel_ex)(const LaunchConfig* config, Function function, void** parameters,
                              void** extra);  // cuLaunchKernelEx
 
-  // Streams and events.
+  // Streams and events. The null stream is the legacy one, which waits for all blocking streams.
   Status (*stream_synchronize)(StreamHandle stream);                          // cuStreamSynchronize
   Status (*stream_is_capturing)(StreamHandle stream, CaptureStatus* status);  // cuStreamIsCapturing
   Status (*thread_exchange_capture_mode)(CaptureMode* mode);  // cuThreadExchangeStreamCaptureMode
@@ -181,7 +190,7 @@ struct DriverApi {
   Status (*event_synchronize)(Event event);                   // cuEventSynchronize
   Status (*event_elapsed_time)(float* milliseconds, Event start, Event end);  // cuEventElapsedTime
 
-  // Memory.
+  // Memory. Copies find out by address which side is host and which is device.
   Status (*memory_get_info)(std::size_t* free, std::size_t* total);      // cuMemGetInfo
   Status (*memory_allocate)(DevicePointer* pointer, std::size_t bytes);  // cuMemAlloc
   Status (*memory_free)(DevicePointer pointer);                          // cuMemFree

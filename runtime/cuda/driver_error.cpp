@@ -6,6 +6,7 @@ namespace lathe::runtime::cuda {
 
 namespace {
 
+// Hints that several codes share.
 constexpr std::string_view kKernelFault =
     "a kernel queued earlier failed and this process cannot use the device any more; run the spec with "
     "--target emulate, or the program under compute-sanitizer, to find the access";

@@ -18,12 +18,14 @@ Error missing(std::string message, std::string hint) {
           .hint = std::move(hint)};
 }
 
+/// 525 is the first driver of CUDA 12.0.
 constexpr const char* kUpdateHint = "update the NVIDIA driver to 525 or later, or use --target cpu";
 
 /// cuGetProcAddress_v2, the form with the reason of a failure as its last parameter.
 using GetProcAddress = Status (*)(const char* symbol, void** function, int version, std::uint64_t flags,
                                   int* reason);
 
+/// POSIX guarantees that dlsym's result may be called.
 template <class Pointer>
 Pointer as_function(void* symbol) {
   return reinterpret_cast<Pointer>(symbol);
@@ -134,6 +136,7 @@ Result<DriverApi> bind_driver(const SymbolLookup& lookup) {
                                driver_version_text(version), driver_version_text(kRequiredDriver)),
                    kUpdateHint);
   }
+  // All of them at once, so that a driver with a hole is refused here and not in the middle of some work.
   DriverApi api{};
   Binder binder(get);
   bind_devices(binder, api);
@@ -148,6 +151,7 @@ Result<DriverApi> bind_driver(const SymbolLookup& lookup) {
 }
 
 Result<DriverApi> load_driver(const std::string& file) {
+  // By its soname: libcuda.so alone is the toolkit's stub or belongs to a development package.
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* reason = dlerror();

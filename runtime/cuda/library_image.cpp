@@ -71,6 +71,7 @@ LibraryImage::LibraryImage(LibraryImage&& other) noexcept
       function_(other.function_),
       parameter_bytes_(other.parameter_bytes_) {}
 
+// The function of the session's context, and the size of what it is launched with.
 Status LibraryImage::find_entry(const std::string& entry) {
   const DriverApi& api = session_->api();
   KernelHandle kernel = nullptr;
@@ -125,6 +126,8 @@ Result<LibraryImage> LibraryImage::load(const Session& session, const codegen::K
   const codegen::Payload* cubin = binary.find(codegen::PayloadKind::cubin);
   const codegen::Payload* ptx = binary.find(codegen::PayloadKind::ptx);
   Status status = Status::success;
+  // Only a foreign architecture is a reason to try the PTX: any other failure of the cubin is a defect that a
+  // slow compile by the driver would hide.
   if (cubin != nullptr) {
     LATHE_CHECK(check_cubin(cubin->bytes));
     auto image = load_payload(session, *cubin, entry, status);

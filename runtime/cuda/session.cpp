@@ -11,6 +11,7 @@ namespace lathe::runtime::cuda {
 
 namespace {
 
+/// While opening, every failure means that there is no device to use.
 Result<void> check(const DriverApi& api, Status status, std::string_view call) {
   if (status == Status::success) return {};
   return driver_error(api, status, {.call = call, .stage = Stage::load, .code = ErrorCode::device_missing});
@@ -22,6 +23,7 @@ Result<int> attribute_of(const DriverApi& api, Device device, DeviceAttribute at
   return value;
 }
 
+/// Initialises the driver, which is allowed any number of times, and finds the handle of an ordinal.
 Result<Device> find_device(const DriverApi& api, int ordinal) {
   LATHE_CHECK(check(api, api.init(0), "cuInit"));
   int count = 0;
@@ -59,6 +61,8 @@ Result<DeviceFacts> facts_of(const DriverApi& api, Device device, int ordinal) {
 }  // namespace
 
 Target target_of(const DeviceFacts& device) {
+  // wgmma and setmaxnreg exist in sm_90a code only. Later devices are served by code that runs on the whole
+  // family, until an op has kernels of their own.
   const bool specific = device.major == 9 && device.minor == 0;
   return {.backend = Backend::cuda,
           .arch = fmt::format("sm_{}{}{}", device.major, device.minor, specific ? "a" : "")};
@@ -67,6 +71,7 @@ Target target_of(const DeviceFacts& device) {
 Result<std::unique_ptr<const Session>> Session::open(const DriverApi& api, int ordinal) {
   LATHE_TRY(const Device device, find_device(api, ordinal));
   LATHE_TRY(DeviceFacts facts, facts_of(api, device, ordinal));
+  // Last, so that nothing above has to release it when it fails.
   Context context = nullptr;
   LATHE_CHECK(check(api, api.primary_context_retain(&context, device), "cuDevicePrimaryCtxRetain"));
   return std::make_unique<const Session>(api, std::move(facts), context);

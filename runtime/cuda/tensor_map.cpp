@@ -12,6 +12,7 @@ namespace lathe::runtime::cuda {
 
 namespace {
 
+// The rules of cuTensorMapEncodeTiled for maps without interleaving.
 constexpr std::uint64_t kAlignment = 16;
 constexpr std::uint64_t kMostExtent = 1ull << 32;
 constexpr std::uint64_t kStrideLimit = 1ull << 40;
@@ -24,6 +25,7 @@ Error broken_rule(std::string found, std::string rule) {
           .hint = "use the variant of the kernel that does not need TMA for tensors that break its rules"};
 }
 
+/// TMA moves bits; the type matters for reductions and for the size of an element.
 TensorMapType type_of(DType dtype) {
   switch (dtype) {
     case f32:
@@ -49,6 +51,7 @@ std::uint64_t span_of(Swizzle swizzle) {
   return swizzle == Swizzle::none ? 0 : 16ull << static_cast<unsigned>(swizzle);
 }
 
+/// What the driver asks of each dimension alone.
 Result<void> check_dimension(const TensorMapSpec& spec, unsigned dimension) {
   const std::uint64_t extent = spec.extents[dimension];
   if (extent == 0 || extent > kMostExtent) {
@@ -67,6 +70,7 @@ Result<void> check_dimension(const TensorMapSpec& spec, unsigned dimension) {
   return {};
 }
 
+/// What it asks of the row that the box has in shared memory.
 Result<void> check_innermost(const TensorMapSpec& spec) {
   const std::uint64_t bytes = spec.box[0] * size_of(spec.dtype);
   if (bytes % kAlignment != 0) {
@@ -85,6 +89,7 @@ Result<void> check_spec(const TensorMapSpec& spec) {
   if (spec.rank == 0 || spec.rank > TensorMapSpec::kMaxRank) {
     return broken_rule(fmt::format("rank = {}", spec.rank), "1 to 5");
   }
+  // Null is not against the rules, but no kernel could use it.
   const auto address = reinterpret_cast<std::uintptr_t>(spec.address);
   if (address == 0 || address % kAlignment != 0) {
     return broken_rule(fmt::format("address = {:#x}", address), "a non-null multiple of 16 bytes");
