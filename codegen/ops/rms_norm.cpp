@@ -113,31 +113,34 @@ Result<void> check_pointer(const char* name, const void* pointer, std::int64_t a
   return {};
 }
 
+Error bad_stride(const RmsNormSpec& spec, const char* tensor, const char* kind, Index stride) {
+  if (stride < 0) {
+    return bad_argument(
+        fmt::format("{}_{}_stride is {}, negative strides are not supported", tensor, kind, stride));
+  }
+  return bad_argument(fmt::format("{}_{}_stride is {} elements of {} bytes, not a multiple of {} bytes",
+                                  tensor, kind, stride, size_of(spec.dtype), spec.alignment),
+                      fmt::format("compile the kernel with alignment={}", size_of(spec.dtype)));
+}
+
+bool is_usable_stride(const RmsNormSpec& spec, Index stride) {
+  const auto bytes = static_cast<std::uint64_t>(stride) * size_of(spec.dtype);
+  return stride >= 0 && bytes % static_cast<std::uint64_t>(spec.alignment) == 0;
+}
+
 Result<void> resolve_strides(const RmsNormSpec& spec, const Rows& tensor) {
   const Index hidden = spec.hidden_size;
-  if (*tensor.head_stride == 0) *tensor.head_stride = hidden;
-  const bool heads_inside = *tensor.head_stride >= hidden;
-  if (*tensor.row_stride == 0) *tensor.row_stride = heads_inside ? spec.heads * *tensor.head_stride : hidden;
-  const std::pair<const char*, Index> strides[] = {{"row", *tensor.row_stride},
-                                                   {"head", *tensor.head_stride}};
-  for (const auto& [kind, stride] : strides) {
-    if (stride < 0) {
-      return bad_argument(
-          fmt::format("{}_{}_stride is {}, negative strides are not supported", tensor.name, kind, stride));
-    }
-    const auto bytes = static_cast<std::uint64_t>(stride) * size_of(spec.dtype);
-    if (bytes % static_cast<std::uint64_t>(spec.alignment) != 0) {
-      return bad_argument(fmt::format("{}_{}_stride is {} elements, {} bytes, not a multiple of {} bytes",
-                                      tensor.name, kind, stride, bytes, spec.alignment),
-                          fmt::format("compile the kernel with alignment={}", size_of(spec.dtype)));
-    }
-  }
-  // Rows that are written must not share elements: neither heads of a token, nor tokens, whichever is
-  // outside.
-  const Index inner = std::min(*tensor.row_stride, *tensor.head_stride);
-  if (tensor.is_output && (spec.heads > 1 ? inner : *tensor.row_stride) < hidden) {
+  Index& row = *tensor.row_stride;
+  Index& head = *tensor.head_stride;
+  if (head == 0 || spec.heads == 1) head = hidden;  // with one head it is never used
+  if (row == 0) row = spec.heads * head;
+  if (!is_usable_stride(spec, row)) return bad_stride(spec, tensor.name, "row", row);
+  if (spec.heads > 1 && !is_usable_stride(spec, head)) return bad_stride(spec, tensor.name, "head", head);
+  // Rows that are written must not share elements, whichever of tokens and heads is outside.
+  const Index nearest = spec.heads > 1 ? std::min(row, head) : row;
+  if (tensor.is_output && nearest < hidden) {
     return bad_argument(fmt::format("{}: strides of {} and {} elements make rows of {} overlap", tensor.name,
-                                    *tensor.row_stride, *tensor.head_stride, hidden),
+                                    row, head, hidden),
                         "a stride of 0 means tightly packed");
   }
   return {};
