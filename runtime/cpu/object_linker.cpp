@@ -3,10 +3,9 @@
 #include <llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
-#include <llvm/Object/ObjectFile.h>
 #include <llvm/Support/Error.h>
 #include <llvm/Support/MemoryBuffer.h>
-#include <llvm/TargetParser/Host.h>
+#include <llvm/TargetParser/Triple.h>
 
 #include <atomic>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include "codegen/clang_target.h"
 #include "runtime/base/try.h"
 #include "runtime/cpu/allowed_symbols.h"
+#include "runtime/cpu/object_check.h"
 
 namespace lathe::runtime {
 
@@ -56,23 +56,6 @@ orc::SymbolMap allowed_map(orc::LLJIT& jit) {
   return symbols;
 }
 
-/// The linker trusts its input; what is not an object for this processor must not reach it.
-Result<void> check_object(llvm::MemoryBufferRef buffer) {
-  auto object = llvm::object::ObjectFile::createObjectFile(buffer);
-  if (!object) return load_failed("the binary is not an object file", object.takeError());
-  const llvm::Triple host(llvm::sys::getProcessTriple());
-  if ((*object)->getArch() != host.getArch() || !(*object)->isELF()) {
-    return load_failed(fmt::format("the object file is for {}, this process is {}",
-                                   llvm::Triple::getArchTypeName((*object)->getArch()).str(), host.str()));
-  }
-  for (const llvm::object::SectionRef& section : (*object)->sections()) {
-    if (auto contents = section.getContents(); !contents) {
-      return load_failed("the object file has a section outside itself", contents.takeError());
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 struct ObjectLinker::Impl {
@@ -102,11 +85,12 @@ Result<std::shared_ptr<ObjectLinker>> ObjectLinker::create() {
 
 Result<std::unique_ptr<ObjectLinker::LinkedObject>> ObjectLinker::link(
     const std::shared_ptr<ObjectLinker>& linker, std::span<const std::byte> object) {
+  // The linker trusts its input.
+  LATHE_CHECK(check_object(object));
   Impl& impl = *linker->impl_;
   const std::string name = fmt::format("kernel-{}", impl.count.fetch_add(1));
   auto buffer = llvm::MemoryBuffer::getMemBufferCopy(
       llvm::StringRef(reinterpret_cast<const char*>(object.data()), object.size()), name);
-  LATHE_CHECK(check_object(buffer->getMemBufferRef()));
   orc::JITDylib& library = impl.jit->getExecutionSession().createBareJITDylib(name);
   library.addToLinkOrder(*impl.allowed);
   auto linked = std::make_unique<LinkedObject>(linker, &library);

@@ -1,7 +1,8 @@
-# Appends to ${sources} and sets ${cpu_libraries}. LLVM's headers stay in object_linker.cpp.
+# Appends to ${sources} and sets ${cpu_libraries}. LLVM's headers stay in object_*.cpp.
 list(APPEND sources
   cpu/allowed_symbols.cpp
   cpu/cpu_executor.cpp
+  cpu/object_check.cpp
   cpu/object_linker.cpp
 )
 add_library(lathe_orc INTERFACE)
