@@ -11,6 +11,7 @@
 #include "runtime/cuda/cuda_executor.h"
 #endif
 #if LATHE_WITH_LLVM
+#include "codegen/clang_compiler.h"
 #include "runtime/cpu/cpu_executor.h"
 #endif
 
@@ -62,6 +63,20 @@ bool runs_on_gpu(const GpuArch& wanted, const GpuArch& device) {
   return wanted.is_specific ? wanted.minor == device.minor : wanted.minor <= device.minor;
 }
 
+/// Code for a processor that this one is not would end in an illegal instruction, long after anybody could
+/// say why.
+Result<void> check_processor([[maybe_unused]] const Target& target) {
+#if LATHE_WITH_LLVM
+  LATHE_TRY(const auto lacking, codegen::feature_missing_here(target));
+  if (lacking) {
+    return missing(ErrorCode::device_missing,
+                   fmt::format("code for {} may use {}, which this processor lacks", target.text(), *lacking),
+                   "use --target cpu for the processor at hand");
+  }
+#endif
+  return {};
+}
+
 Result<std::shared_ptr<Executor>> open_backend(Backend backend, int device) {
   if (backend == Backend::emulate) {
     return missing(ErrorCode::unsupported, "this version of Lathe has no PTX emulator",
@@ -87,6 +102,7 @@ Result<std::shared_ptr<Executor>> open_executor(const std::optional<Target>& tar
   if (target) {
     LATHE_TRY(auto executor, open_backend(target->backend, device));
     if (!target->is_native()) LATHE_CHECK(check_runs_on(*target, executor->device().target));
+    if (!target->is_native() && target->backend == Backend::cpu) LATHE_CHECK(check_processor(*target));
     return executor;
   }
   auto cuda = open_backend(Backend::cuda, device);
