@@ -1,0 +1,322 @@
+#include "tools/lathe/launch_arguments.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <functional>
+#include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "codegen/edit_distance.h"
+#include "runtime/base/try.h"
+
+namespace lathe::tools {
+
+namespace {
+
+using codegen::Argument;
+using codegen::ArgumentKind;
+using codegen::Extent;
+
+/// Values of the scalars that shapes depend on: {"rows", 8}.
+using Symbols = std::map<std::string, std::int64_t, std::less<>>;
+
+constexpr std::byte kPoison{0xFF};
+
+Error bad(std::string message, std::string hint = {}) {
+  return {.code = ErrorCode::invalid_argument,
+          .stage = Stage::api,
+          .message = std::move(message),
+          .hint = std::move(hint)};
+}
+
+Error unknown_name(std::string_view what, const std::string& name,
+                   const std::vector<std::string_view>& known) {
+  return bad(fmt::format("there is no {} \"{}\"{}", what, name, codegen::did_you_mean(name, known)),
+             known.empty() ? fmt::format("this spec has no {}", what)
+                           : fmt::format("this spec has {}", fmt::join(known, ", ")));
+}
+
+std::vector<std::string_view> names_of(std::span<const Argument> arguments, ArgumentKind kind) {
+  std::vector<std::string_view> names;
+  for (const Argument& argument : arguments) {
+    if (argument.kind == kind) names.push_back(argument.name);
+  }
+  return names;
+}
+
+Result<void> check_names(std::span<const Argument> arguments, const GivenArguments& given) {
+  const auto inputs = names_of(arguments, ArgumentKind::input);
+  const auto scalars = names_of(arguments, ArgumentKind::scalar);
+  for (const auto& [name, array] : given.inputs) {
+    if (std::find(inputs.begin(), inputs.end(), name) == inputs.end())
+      return unknown_name("input", name, inputs);
+  }
+  for (const auto& [name, value] : given.scalars) {
+    if (std::find(scalars.begin(), scalars.end(), name) == scalars.end()) {
+      return unknown_name("scalar", name, scalars);
+    }
+  }
+  for (const std::string_view name : inputs) {
+    if (!given.inputs.contains(std::string(name))) {
+      return bad(fmt::format("the input {} is missing", name), fmt::format("add --in {}=FILE.npy", name));
+    }
+  }
+  return {};
+}
+
+// ---- Scalars.
+
+template <class T>
+Result<T> parse_number(const Argument& scalar, const std::string& text, std::string_view expected) {
+  T value{};
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc() || end != text.data() + text.size()) {
+    return bad(fmt::format("{} is \"{}\", expected {}", scalar.name, text, expected),
+               fmt::format("for example --set {}=1", scalar.name));
+  }
+  return value;
+}
+
+template <class T>
+void store(std::span<std::byte> args, std::size_t offset, const T& value) {
+  std::memcpy(args.data() + offset, &value, sizeof value);
+}
+
+Result<void> store_scalars(std::span<const Argument> arguments, const GivenArguments& given,
+                           std::span<std::byte> args) {
+  for (const Argument& argument : arguments) {
+    const auto found = given.scalars.find(std::string(argument.name));
+    if (found == given.scalars.end()) continue;
+    if (argument.dtype == i64) {
+      LATHE_TRY(const auto value, parse_number<Index>(argument, found->second, "an integer"));
+      store(args, argument.offset, value);
+    } else {
+      LATHE_TRY(const auto value, parse_number<float>(argument, found->second, "a number"));
+      store(args, argument.offset, value);
+    }
+  }
+  return {};
+}
+
+// ---- Shapes.
+
+std::string expected_shape(const Argument& tensor, bool with_ones) {
+  std::vector<std::string> extents;
+  for (const Extent& extent : tensor.shape) {
+    if (!extent.symbol.empty()) {
+      extents.emplace_back(extent.symbol);
+    } else if (with_ones || extent.constant != 1) {
+      extents.push_back(std::to_string(extent.constant));
+    }
+  }
+  return fmt::format("[{}]", fmt::join(extents, ", "));
+}
+
+/// Compares, and learns the symbols that are not known yet. False: it does not fit.
+bool match_extents(std::span<const Extent> extents, std::span<const std::int64_t> shape, bool with_ones,
+                   Symbols& symbols) {
+  std::size_t at = 0;
+  Symbols learnt = symbols;
+  for (const Extent& extent : extents) {
+    if (extent.symbol.empty() && extent.constant == 1 && !with_ones) continue;
+    if (at == shape.size()) return false;
+    const std::int64_t found = shape[at++];
+    const std::int64_t expected = extent.symbol.empty()
+                                      ? extent.constant
+                                      : learnt.try_emplace(std::string(extent.symbol), found).first->second;
+    if (found != expected) return false;
+  }
+  if (at != shape.size()) return false;
+  symbols = std::move(learnt);
+  return true;
+}
+
+Result<Symbols> derive_symbols(std::span<const Argument> arguments, const GivenArguments& given,
+                               bool& has_ones) {
+  Symbols symbols;
+  for (const Argument& argument : arguments) {
+    const auto set = given.scalars.find(std::string(argument.name));
+    if (set == given.scalars.end() || argument.dtype != i64) continue;
+    LATHE_TRY(const auto value, parse_number<std::int64_t>(argument, set->second, "an integer"));
+    symbols.emplace(argument.name, value);
+  }
+  for (const Argument& argument : arguments) {
+    if (argument.kind != ArgumentKind::input) continue;
+    const NpyArray& array = given.inputs.at(std::string(argument.name));
+    if (match_extents(argument.shape, array.shape, false, symbols)) continue;
+    if (match_extents(argument.shape, array.shape, true, symbols)) {
+      has_ones = true;
+      continue;
+    }
+    std::string known;
+    for (const Extent& extent : argument.shape) {
+      const auto symbol = symbols.find(extent.symbol);
+      if (symbol != symbols.end()) known += fmt::format(", {} = {}", symbol->first, symbol->second);
+    }
+    return bad(fmt::format("{}: expected shape {}{}, found {}", argument.name,
+                           expected_shape(argument, false), known, format_shape(array.shape)),
+               "the shape follows from the spec, and counts from the first array or --set");
+  }
+  return symbols;
+}
+
+// ---- Strides.
+
+/// The tensor's strides in the order of its extents: members NAME_*_stride of the struct, which op.prepare
+/// has resolved; extents without such a member are tightly packed.
+std::vector<std::int64_t> strides_of(const LaunchTensor& tensor, std::span<const Argument> arguments,
+                                     std::span<const std::byte> args) {
+  std::vector<std::int64_t> strides(tensor.shape.size(), 1);
+  for (std::size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * tensor.shape[i];
+  const std::string prefix = std::string(tensor.argument.name) + "_";
+  std::size_t next = 0;
+  for (const Argument& scalar : arguments) {
+    if (scalar.kind != ArgumentKind::scalar || !scalar.name.starts_with(prefix)) continue;
+    const std::string_view rest = scalar.name.substr(prefix.size());
+    if (rest.find('_') != rest.rfind('_') || !rest.ends_with("_stride") || next + 1 >= strides.size())
+      continue;
+    Index stride = 0;
+    std::memcpy(&stride, args.data() + scalar.offset, sizeof stride);
+    if (stride != 0) strides[next] = stride;
+    ++next;
+  }
+  return strides;
+}
+
+/// Calls `visit(packed, strided, count)` for each run of contiguous elements.
+void for_each_run(const LaunchTensor& tensor,
+                  const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& visit) {
+  const std::int64_t inner = tensor.shape.empty() ? 1 : tensor.shape.back();
+  std::int64_t total = 1;
+  for (const std::int64_t extent : tensor.shape) total *= extent;
+  if (total == 0) return;
+  const std::size_t outer_rank = tensor.shape.empty() ? 0 : tensor.shape.size() - 1;
+  std::vector<std::int64_t> index(outer_rank, 0);
+  for (std::int64_t packed = 0; packed < total; packed += inner) {
+    std::int64_t strided = 0;
+    for (std::size_t i = 0; i < outer_rank; ++i) strided += index[i] * tensor.strides[i];
+    visit(packed, strided, inner);
+    for (std::size_t i = outer_rank; i-- > 0;) {
+      if (++index[i] < tensor.shape[i]) break;
+      index[i] = 0;
+    }
+  }
+}
+
+std::vector<std::byte> default_args(const KernelSpec& spec) {
+  return std::visit(
+      []<class Spec>(const Spec&) {
+        const typename Spec::Args args{};
+        std::vector<std::byte> bytes(sizeof args);
+        std::memcpy(bytes.data(), &args, sizeof args);
+        return bytes;
+      },
+      spec);
+}
+
+}  // namespace
+
+std::int64_t LaunchTensor::span_elements() const {
+  std::int64_t last = 0;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == 0) return 0;
+    last += (shape[i] - 1) * strides[i];
+  }
+  return last + 1;
+}
+
+Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const GivenArguments& given) {
+  const codegen::Op& op = codegen::op_of(spec);
+  const std::vector<Argument> arguments = op.arguments(spec);
+  LATHE_CHECK(check_names(arguments, given));
+  LaunchArguments launch;
+  LATHE_TRY(const Symbols symbols, derive_symbols(arguments, given, launch.has_unit_extents_));
+  launch.args_ = default_args(spec);
+  LATHE_CHECK(store_scalars(arguments, given, launch.args_));
+  for (const Argument& argument : arguments) {
+    if (const auto symbol = symbols.find(argument.name); symbol != symbols.end()) {
+      store(launch.args_, argument.offset, static_cast<Index>(symbol->second));
+    }
+    if (argument.kind == ArgumentKind::scalar) continue;
+    LaunchTensor tensor{.argument = argument, .shape = {}, .strides = {}};
+    for (const Extent& extent : argument.shape) {
+      const auto symbol = symbols.find(extent.symbol);
+      if (!extent.symbol.empty() && symbol == symbols.end()) {
+        return bad(fmt::format("{} is not known", extent.symbol),
+                   fmt::format("add --set {}=N", extent.symbol));
+      }
+      tensor.shape.push_back(extent.symbol.empty() ? extent.constant : symbol->second);
+    }
+    if (argument.kind == ArgumentKind::input) {
+      auto elements = to_elements(given.inputs.at(std::string(argument.name)), argument.dtype);
+      if (!elements) {
+        elements.error().message = fmt::format("{}: {}", argument.name, elements.error().message);
+        return std::move(elements).error();
+      }
+      tensor.elements = *std::move(elements);
+    }
+    // prepare() wants pointers; these are never followed.
+    store(launch.args_, argument.offset, std::uintptr_t{1} << 20);
+    launch.tensors_.push_back(std::move(tensor));
+  }
+  // Fills in the strides and checks all that a launch would check.
+  LATHE_TRY([[maybe_unused]] const codegen::Grid grid,
+            op.prepare(spec, codegen::LaunchFacts{}, launch.args_));
+  for (LaunchTensor& tensor : launch.tensors_) tensor.strides = strides_of(tensor, arguments, launch.args_);
+  return launch;
+}
+
+Result<void> LaunchArguments::upload(Runtime& runtime) {
+  for (LaunchTensor& tensor : tensors_) {
+    const std::size_t width = lathe::size_of(tensor.argument.dtype);
+    std::vector<std::byte> image(static_cast<std::size_t>(tensor.span_elements()) * width, kPoison);
+    if (!tensor.elements.empty()) {
+      for_each_run(tensor, [&](std::int64_t packed, std::int64_t strided, std::int64_t count) {
+        std::memcpy(image.data() + static_cast<std::size_t>(strided) * width,
+                    tensor.elements.data() + static_cast<std::size_t>(packed) * width,
+                    static_cast<std::size_t>(count) * width);
+      });
+    }
+    LATHE_TRY(tensor.buffer, runtime.allocate(image.size()));
+    LATHE_CHECK(runtime.copy_to_device(tensor.buffer.data(), image.data(), image.size(), Stream{}));
+    store(args_, tensor.argument.offset, tensor.buffer.data());
+  }
+  return {};
+}
+
+Result<NpyArray> LaunchArguments::download(Runtime& runtime, const std::string& name) const {
+  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const LaunchTensor& tensor) {
+    return tensor.argument.kind == ArgumentKind::output && tensor.argument.name == name;
+  });
+  if (found == tensors_.end()) {
+    std::vector<std::string_view> known;
+    for (const LaunchTensor& tensor : tensors_) {
+      if (tensor.argument.kind == ArgumentKind::output) known.push_back(tensor.argument.name);
+    }
+    return unknown_name("output", name, known);
+  }
+  const LaunchTensor& tensor = *found;
+  const std::size_t width = lathe::size_of(tensor.argument.dtype);
+  std::vector<std::byte> image(static_cast<std::size_t>(tensor.span_elements()) * width);
+  LATHE_CHECK(runtime.copy_to_host(image.data(), tensor.buffer.data(), image.size(), Stream{}));
+  std::int64_t total = 1;
+  for (const std::int64_t extent : tensor.shape) total *= extent;
+  std::vector<std::byte> packed_elements(static_cast<std::size_t>(total) * width);
+  for_each_run(tensor, [&](std::int64_t packed, std::int64_t strided, std::int64_t count) {
+    std::memcpy(packed_elements.data() + static_cast<std::size_t>(packed) * width,
+                image.data() + static_cast<std::size_t>(strided) * width,
+                static_cast<std::size_t>(count) * width);
+  });
+  std::vector<std::int64_t> shape;
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+    const Extent& extent = tensor.argument.shape[i];
+    const bool is_unit = extent.symbol.empty() && extent.constant == 1;
+    if (has_unit_extents_ || !is_unit) shape.push_back(tensor.shape[i]);
+  }
+  return from_elements(tensor.argument.dtype, std::move(shape), std::move(packed_elements));
+}
+
+}  // namespace lathe::tools

@@ -1,0 +1,68 @@
+// LaunchArguments: the Args struct of any op, filled by name from arrays and numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lathe/buffer.h>
+#include <lathe/error.h>
+#include <lathe/runtime.h>
+#include <lathe/specs.h>
+
+#include "codegen/op.h"
+#include "tools/lathe/npy.h"
+
+namespace lathe::tools {
+
+/// A tensor of a launch: elements tightly packed on the host, strided on the device.
+struct LaunchTensor {
+  codegen::Argument argument;
+  std::vector<std::int64_t> shape;    ///< every extent, ones included
+  std::vector<std::int64_t> strides;  ///< elements, one per extent; the last is 1
+  std::vector<std::byte> elements{};  ///< packed; of inputs
+  Buffer buffer{};
+
+  /// Elements between the first and one past the last, gaps included.
+  std::int64_t span_elements() const;
+};
+
+/// What was given on the command line, by name.
+struct GivenArguments {
+  std::map<std::string, NpyArray> inputs;
+  std::map<std::string, std::string> scalars;
+};
+
+/// Not thread-safe.
+class LaunchArguments {
+ public:
+  /// Derives what was left out: counts from shapes, strides as tightly packed. Touches no device. Errors:
+  /// invalid_argument naming the tensor or scalar, what was expected and what was found. REQUIRES: a
+  /// normalized spec.
+  static Result<LaunchArguments> make(const KernelSpec& spec, const GivenArguments& given);
+
+  /// Allocates all tensors and copies the inputs. Every byte of an output is set to 0xFF first, NaN in the
+  /// floating-point formats, so that elements that a kernel forgets are seen.
+  Result<void> upload(Runtime& runtime);
+
+  /// The Args struct; pointers are valid after upload().
+  std::span<const std::byte> bytes() const { return args_; }
+
+  /// Brings an output back, as an array of the shape that the inputs had. REQUIRES: upload(), and the launch
+  /// is complete. Errors: invalid_argument for a name that is not an output's.
+  Result<NpyArray> download(Runtime& runtime, const std::string& name) const;
+
+  std::span<const LaunchTensor> tensors() const { return tensors_; }
+
+ private:
+  LaunchArguments() = default;
+
+  std::vector<std::byte> args_;
+  std::vector<LaunchTensor> tensors_;
+  bool has_unit_extents_ = false;  // an input came with the extents of one that may be left out
+};
+
+}  // namespace lathe::tools

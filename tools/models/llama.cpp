@@ -1,0 +1,36 @@
+// Llama and those that share its norms: Mistral, Mixtral, Qwen 2 and, with a norm per head, Qwen 3.
+#include "tools/models/norm_rules.h"
+
+namespace lathe::models {
+
+RmsNormSpec llama_norm(const ModelConfig& config) {
+  return {.hidden_size = config.hidden_size, .dtype = config.dtype, .casting = Casting::llama};
+}
+
+void add_pre_norms(const ModelConfig& config, const RmsNormSpec& norm, UseList& uses) {
+  RmsNormSpec with_residual = norm;
+  // Hugging Face stores the sum in the dtype and normalises what it stored.
+  with_residual.residual = Residual::round_then_norm;
+  uses.add(norm, 1, "input_layernorm of the first layer");
+  uses.add(with_residual, config.layers - 1, "input_layernorm of the other layers");
+  uses.add(with_residual, config.layers, "post_attention_layernorm");
+  uses.add(with_residual, 1, "final norm");
+}
+
+Result<void> plan_llama(const ModelConfig& config, UseList& uses) {
+  add_pre_norms(config, llama_norm(config), uses);
+  return {};
+}
+
+Result<void> plan_qwen3(const ModelConfig& config, UseList& uses) {
+  add_pre_norms(config, llama_norm(config), uses);
+  RmsNormSpec per_head = llama_norm(config);
+  per_head.hidden_size = config.head_dim;
+  per_head.heads = config.heads;
+  uses.add(per_head, config.layers, "q_norm");
+  per_head.heads = config.kv_heads;
+  uses.add(per_head, config.layers, "k_norm");
+  return {};
+}
+
+}  // namespace lathe::models
