@@ -38,8 +38,8 @@ struct LaunchFacts {
 /// CPU: `extern "C" void ENTRY(const Args* args, Index first_block, Index last_block)`, which does the blocks
 /// [first_block, last_block) of a one-dimensional grid and is called from several threads at once.
 struct KernelSource {
-  std::string name;                 ///< template's name, for diagnostics: "cuda/rms_norm.cu"
-  std::string text;                 ///< the template with its parameter block filled in
+  std::string name;                   ///< template's name, for diagnostics: "cuda/rms_norm.cu"
+  std::string text;                   ///< the template with its parameter block filled in
   std::vector<SourceFile> headers{};  ///< all that it includes, directly or not, sorted by name
   std::vector<std::string>
       entries;  ///< names of the extern "C" entry points; the first is the one that is launched

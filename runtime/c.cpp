@@ -83,9 +83,9 @@ const char* lathe_version(void) {
 lathe_error* lathe_open(const char* options_json, lathe_runtime** runtime) {
   return guarded([&]() -> Result<void> {
     if (runtime == nullptr) return null_argument("runtime");
-    LATHE_TRY(lathe::Options options,
+    LATHE_TRY(const lathe::Options options,
               lathe::runtime::options_from_json(options_json == nullptr ? "{}" : options_json));
-    LATHE_TRY(lathe::Runtime opened, lathe::Runtime::open(std::move(options)));
+    LATHE_TRY(lathe::Runtime opened, lathe::Runtime::open(options));
     std::string target = opened.target().text();
     *runtime = new lathe_runtime{std::move(opened), std::move(target)};
     return {};

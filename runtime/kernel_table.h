@@ -31,10 +31,10 @@ class KernelTable {
   }
 
   /// The first one stays.
-  void insert(const KernelSpec& spec, Known known) {
+  void insert(const KernelSpec& spec, const Known& known) {
     Shard& shard = shard_of(spec);
     std::unique_lock lock(shard.mutex);
-    shard.known.try_emplace(spec, std::move(known));
+    shard.known.try_emplace(spec, known);
   }
 
  private:

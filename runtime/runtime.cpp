@@ -121,7 +121,7 @@ Error cancelled() {
 
 }  // namespace
 
-Result<Runtime> Runtime::open(Options options) {
+Result<Runtime> Runtime::open(const Options& options) {
   LATHE_TRY(const ResolvedOptions resolved, runtime::resolve(options, runtime::process_environment()));
   Stores stores = open_stores(resolved);
   LATHE_TRY(PipelineParts parts, assemble(resolved, stores));

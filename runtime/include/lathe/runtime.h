@@ -80,7 +80,7 @@ class LATHE_API Runtime {
   /// Finds the device, the compilers and the cache directory. A cache that cannot be used is a warning in
   /// stats(), not an error. Fails with device_missing or toolchain_missing when the target asked for cannot
   /// be served.
-  static Result<Runtime> open(Options options);
+  static Result<Runtime> open(const Options& options);
 
   Runtime(Runtime&&) noexcept;
   Runtime& operator=(Runtime&&) noexcept;

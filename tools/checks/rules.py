@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""House rules that a text search can hold: library etiquette, templates, tests beside sources, the top level, READMEs.
+
+usage: rules.py [ROOT]
+"""
+
+import pathlib
+import re
+
+import tree
+
+TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", *tree.FOLDERS}
+NOT_TRACKED = {"build", "out"}
+
+# The library never prints, exits or reads the environment; fmt::format and friends only make texts.
+_IMPOLITE = re.compile(r"\b(?:std::c(?:out|err|log)|printf|fprintf|puts|abort|std::exit|_exit|getenv|fmt::print)\s*[(<]|std::c(?:out|err)\b")
+_ENVIRONMENT = re.compile(r"\bgetenv|secure_getenv")
+_DEVICE_INCLUDE = ("common/", "cpu/", "cuda/", "lathe/")
+_LOCAL_PATH = re.compile(r"/(?:work|root)/")
+_WEAK_NAME = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|context|engine)(?:_|\.|$)")
+
+# Sources whose behaviour is tested through another file's test, and why.
+TESTED_ELSEWHERE = {
+    "runtime/binary_cache.cpp": "tests/runtime/pipeline_test.cpp: it only counts what the stores answer",
+    "runtime/kernel.cpp": "tests/runtime/pipeline_test.cpp: a launch needs a pipeline's kernel",
+    "runtime/cpu/allowed_symbols.cpp": "tests/runtime/cpu_object_linker_test.cpp: a table of addresses",
+}
+
+
+def etiquette(root, path, text):
+    if path.parts[0] not in ("runtime", "codegen", "cache"):
+        return
+    code = tree.without_comments_and_strings(text)
+    if str(path) == "runtime/options.cpp":
+        code = _ENVIRONMENT.sub("", code)
+    for match in _IMPOLITE.finditer(code):
+        line = code.count("\n", 0, match.start()) + 1
+        yield f"{path}:{line}: `{match.group(0)}` in the library"
+
+
+def device_code(root, path, text):
+    if path.parts[0] != "templates":
+        return
+    for _, name in tree.includes(text):
+        if not name.startswith(_DEVICE_INCLUDE):
+            yield f"{path}: device code includes <{name}>, which is not ours"
+    if path.suffix in (".cu", ".cpp") and text.count("// lathe:parameters") != 1:
+        yield f"{path}: a template has exactly one parameter block"
+    if "cuda" in path.parts and "ptx" not in path.parts and re.search(r"\basm\b", text):
+        yield f"{path}: inline PTX belongs into templates/cuda/ptx/"
+
+
+def naming(root, path, text):
+    if _WEAK_NAME.search(path.name):
+        yield f"{path}: say what it is, not that it helps"
+    if _LOCAL_PATH.search(text):
+        yield f"{path}: a path of somebody's machine"
+    if path.suffix in (".h", ".cuh") and "#pragma once" not in text and path.name != "c.h":
+        yield f"{path}: no #pragma once"
+    if path.suffix in (".h", ".cuh") and not text.startswith(("//", "/*")):
+        yield f"{path}: a header begins with what it is"
+
+
+def test_names(path):
+    """Where the test of a source may stand."""
+    folder, stem = path.parts[0], path.stem
+    inner = list(path.parts[1:-1])
+    if path.parts[:2] == ("runtime", "base"):
+        folder, inner = "base", []
+    yield f"tests/{folder}/{'/'.join(inner + [''])}{stem}_test.cpp"
+    yield f"tests/{folder}/{'_'.join(inner + [stem])}_test.cpp"
+    # cuda/cuda_executor.cpp: the folder's name is said once.
+    yield f"tests/{folder}/{stem}_test.cpp"
+
+
+def tests_beside_sources(root):
+    for path in tree.source_files(root):
+        if path.suffix != ".cpp" or path.parts[0] not in ("runtime", "codegen", "cache") or str(path) in TESTED_ELSEWHERE:
+            continue
+        if not any((root / name).exists() for name in test_names(path)):
+            yield f"{path}: no test; expected {next(test_names(path))}"
+    for name in TESTED_ELSEWHERE:
+        if not (root / name).exists():
+            yield f"rules.py: {name} is excused but is not there"
+
+
+def top_level(root):
+    for entry in sorted(root.iterdir()):
+        if not entry.name.startswith(".") and entry.name not in TOP_LEVEL | NOT_TRACKED:
+            yield f"{entry.name}: does not belong to the top level"
+    for folder in tree.FOLDERS:
+        if not (root / folder / "README.md").exists():
+            yield f"{folder}: has no README.md"
+
+
+def links(root):
+    for readme in root.rglob("*.md"):
+        if NOT_TRACKED & set(readme.relative_to(root).parts):
+            continue
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", readme.read_text(encoding="utf-8")):
+            if "://" not in target and not (readme.parent / target).exists():
+                yield f"{readme.relative_to(root)}: links to {target}, which is not there"
+
+
+def problems(root):
+    root = pathlib.Path(root)
+    for path in tree.source_files(root):
+        text = tree.read(root, path)
+        for rule in (etiquette, device_code, naming):
+            yield from rule(root, path, text)
+    yield from tests_beside_sources(root)
+    yield from top_level(root)
+    yield from links(root)
+
+
+if __name__ == "__main__":
+    tree.report(list(problems(tree.root_from_arguments())), "rules")
