@@ -42,7 +42,11 @@ const std::vector<std::string>& fixed_arguments() {
       // JITLink places code and data anywhere.
       "-mrelocation-model", "pic", "-pic-level", "2", "-vectorize-loops", "-vectorize-slp",
       // a * b + c within an expression may fuse, as on the GPU; nothing else changes results.
-      "-ffp-contract=on", "-fno-rtti", "-fno-threadsafe-statics", "-mframe-pointer=none", "-Wall", "-Wextra"};
+      "-ffp-contract=on", "-fno-rtti", "-fno-threadsafe-statics", "-mframe-pointer=none", "-Wall", "-Wextra",
+      // Vectors wider than a register have no ABI, but no function that takes one is called from outside.
+      "-Wno-psabi",
+      // A template holds the functions of all its variants.
+      "-Wno-unused-function"};
   return arguments;
 }
 
@@ -77,10 +81,14 @@ ClangOutput run_clang(const KernelSource& source, const std::vector<std::string>
   clang::TextDiagnosticPrinter printer(log, options.get());
 
   clang::CompilerInstance instance;
+  // It would count warnings on stderr.
+  instance.setVerboseOutputStream(llvm::nulls());
   instance.createDiagnostics(&printer, /*ShouldOwnClient=*/false);
   std::vector<const char*> texts;
   for (const std::string& argument : arguments) texts.push_back(argument.c_str());
   if (clang::CompilerInvocation::CreateFromArgs(instance.getInvocation(), texts, instance.getDiagnostics())) {
+    // The diagnostics were made before the options were known.
+    clang::ProcessWarningOptions(instance.getDiagnostics(), instance.getDiagnosticOpts());
     instance.createFileManager(file_system_of(source));
     instance.setOutputStream(std::make_unique<llvm::raw_svector_ostream>(output.object));
     clang::EmitObjAction action;
