@@ -51,6 +51,18 @@ Error unknown_cpu(const Target& target) {
           .hint = "write cpu for the machine at hand, or a name that clang -mcpu takes, such as x86-64-v3"};
 }
 
+Error unknown_feature(const Target& target, const std::string& feature) {
+  const auto here = host_cpu_features();
+  std::vector<std::string_view> names;
+  for (const auto& known : here) names.emplace_back(known.first().data(), known.first().size());
+  std::sort(names.begin(), names.end());
+  return {.code = ErrorCode::unsupported,
+          .stage = Stage::compile,
+          .message = fmt::format("{}: Clang knows no feature \"{}\" of {}{}", target.text(), feature,
+                                 llvm::sys::getProcessTriple(), did_you_mean(feature, names)),
+          .hint = "leave the features out to use all that the named processor has"};
+}
+
 Result<void> check_target(const Target& target) {
   if (target.backend != Backend::cpu) {
     return Error{.code = ErrorCode::unsupported,
@@ -60,12 +72,7 @@ Result<void> check_target(const Target& target) {
   const auto info = target_info(target.arch, {});
   if (!info) return unknown_cpu(target);
   for (const std::string& feature : target.features) {
-    if (!info->isValidFeatureName(feature)) {
-      return Error{.code = ErrorCode::unsupported,
-                   .stage = Stage::compile,
-                   .message = fmt::format("{}: Clang knows no feature \"{}\"", target.text(), feature),
-                   .hint = "leave the features out to use all that the named processor has"};
-    }
+    if (!info->isValidFeatureName(feature)) return unknown_feature(target, feature);
   }
   return {};
 }
