@@ -44,6 +44,9 @@ std::span<const AllowedSymbol> allowed_symbols() {
       {"cosf", address<float, float>(::cosf)},
       {"sin", address<double, double>(::sin)},
       {"cos", address<double, double>(::cos)},
+      // LLVM joins a sine and a cosine of the same angle.
+      {"sincosf", address<void, float, float*, float*>(::sincosf)},
+      {"sincos", address<void, double, double*, double*>(::sincos)},
       {"tanhf", address<float, float>(::tanhf)},
       // Without F16C these are calls into the compiler's runtime.
       {"__extendhfsf2", address(__extendhfsf2)},
