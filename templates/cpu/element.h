@@ -10,7 +10,8 @@ inline void copy_elements(T* to, const T* from, int count) {
   for (int i = 0; i < count; ++i) to[i] = from[i];
 }
 
-/// What the element types share. `Self` gives Storage, Lanes, widen and narrow.
+/// What the element types share. `Self` gives widen, narrow and round, all to nearest, ties to even. Lanes
+/// may hold the elements in another order than memory does: evens, then odds.
 template <class Self, class Storage, class Lanes>
 struct Element {
   /// A whole vector, at any address.
@@ -27,7 +28,7 @@ struct Element {
   static void store_streaming(Storage* to, Floats values) {
     __builtin_nontemporal_store(Self::narrow(values), reinterpret_cast<Lanes*>(to));
   }
-  /// The first `count` lanes; the others are 0.
+  /// The first `count` elements; the others are 0.
   static Floats load_tail(const Storage* from, int count) {
     Lanes raw = {};
     copy_elements(reinterpret_cast<Storage*>(&raw), from, count);
@@ -37,40 +38,99 @@ struct Element {
     const Lanes raw = Self::narrow(values);
     copy_elements(to, reinterpret_cast<const Storage*>(&raw), count);
   }
-  /// Rounded to the element type and back: to nearest, ties to even.
-  static Floats round(Floats values) { return Self::widen(Self::narrow(values)); }
-  static float round(float value) { return round(Floats(value))[0]; }
+  static float round(float value) { return Self::round(Floats(value))[0]; }
 
   static constexpr int kVectorBytes = sizeof(Lanes);
 };
 
 struct F32 : Element<F32, float, Floats> {
   using Storage = float;
+  using Element::round;
+  static constexpr bool kEvensThenOdds = false;
   static Floats widen(Floats raw) { return raw; }
   static Floats narrow(Floats values) { return values; }
+  static Floats round(Floats values) { return values; }
 };
 
-struct Bf16 : Element<Bf16, unsigned short, Halfwords> {
+/// Two elements share a word: the evens, then the odds, are had by a shift and a mask.
+struct Bf16 : Element<Bf16, unsigned short, RegisterWords> {
   using Storage = unsigned short;
-  static Floats widen(Halfwords raw) {
-    const Words bits = __builtin_convertvector(raw, Words) << 16;
-    return __builtin_bit_cast(Floats, bits);
+  using Element::round;
+  static constexpr bool kEvensThenOdds = true;
+  static Floats widen(RegisterWords raw) {
+    return __builtin_bit_cast(Floats, joined(raw << 16, raw & 0xFFFF0000u));
   }
-  /// In integers, because the processors' own instruction flushes denormals to zero.
-  static Halfwords narrow(Floats values) {
+  static RegisterWords narrow(Floats values) {
+    const Words bits = rounded_bits(values);
+    return first_register(bits) >> 16 | (second_register(bits) & 0xFFFF0000u);
+  }
+  static Floats round(Floats values) {
+    return __builtin_bit_cast(Floats, rounded_bits(values) & 0xFFFF0000u);
+  }
+
+ private:
+  /// The result is in the upper halves. In integers, because the processors' own instruction flushes
+  /// denormals to zero. NaNs stay as they are: what arithmetic gives has its quiet bit in the upper half.
+  static Words rounded_bits(Floats values) {
     const Words bits = __builtin_bit_cast(Words, values);
-    const Words rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-    const Words quiet_nan = (bits >> 16) | 0x40u;
-    const Words result = (bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet_nan : rounded;
-    return __builtin_convertvector(result, Halfwords);
+    const Words is_number = __builtin_bit_cast(Words, values == values);
+    return bits + ((((bits >> 16) & 1u) + 0x7FFFu) & is_number);
   }
 };
+
+#if defined(__x86_64__) && !defined(__F16C__)
+
+/// In integers: without F16C each element would be a call.
+struct F16 : Element<F16, unsigned short, Halfwords> {
+  using Storage = unsigned short;
+  using Element::round;
+  static constexpr bool kEvensThenOdds = false;
+  static Floats widen(Halfwords raw) {
+    const Words half = __builtin_convertvector(raw, Words);
+    const Words shifted = (half & 0x7FFFu) << 13;
+    // The exponent's bias is put right by a multiplication, which normalises denormals too.
+    const Words finite = __builtin_bit_cast(Words, __builtin_bit_cast(Floats, shifted) * 0x1p112f);
+    const Words magnitude = shifted >= (0x7C00u << 13) ? shifted | 0x7F800000u : finite;
+    return __builtin_bit_cast(Floats, magnitude | (half & 0x8000u) << 16);
+  }
+  static Halfwords narrow(Floats values) {
+    const Words bits = __builtin_bit_cast(Words, values);
+    const Words magnitude = bits & 0x7FFFFFFFu;
+    const Words normal = (magnitude - (112u << 23) + 0xFFFu + ((magnitude >> 13) & 1u)) >> 13;
+    // Next to 0.5 floats are as far apart as f16's denormals.
+    const Words denormal =
+        __builtin_bit_cast(Words, __builtin_bit_cast(Floats, magnitude) + 0.5f) - 0x3F000000u;
+    Words result = magnitude < (113u << 23) ? denormal : normal;
+    result = magnitude >= 0x477FF000u ? Words(0x7C00u) : result;  // halfway between 65504 and 65536
+    result = magnitude > 0x7F800000u ? (magnitude >> 13 & 0x3FFu) | 0x7E00u : result;
+    return __builtin_convertvector(result | (bits & 0x80000000u) >> 16, Halfwords);
+  }
+  static Floats round(Floats values) { return widen(narrow(values)); }
+};
+
+#else
 
 using Halves = _Float16 __attribute__((ext_vector_type(kLanes)));
 
-/// One instruction with F16C, a call of the compiler's runtime without.
 struct F16 : Element<F16, _Float16, Halves> {
   using Storage = _Float16;
+  using Element::round;
+  static constexpr bool kEvensThenOdds = false;
   static Floats widen(Halves raw) { return __builtin_convertvector(raw, Floats); }
   static Halves narrow(Floats values) { return __builtin_convertvector(values, Halves); }
+  static Floats round(Floats values) { return widen(narrow(values)); }
 };
+
+#endif
+
+/// Values of element type From in the lane order of To.
+template <class To, class From>
+inline Floats in_order_of(Floats values) {
+  if constexpr (To::kEvensThenOdds == From::kEvensThenOdds) {
+    return values;
+  } else if constexpr (To::kEvensThenOdds) {
+    return evens_then_odds(values);
+  } else {
+    return interleaved(values);
+  }
+}

@@ -61,27 +61,34 @@ inline Floats load_tail(const Row& row) {
   return x;
 }
 
-inline Floats squared(Floats values) {
-  return rounded_if(kRoundSteps, values * values);
+inline Floats plus_square(Floats sum, Floats values) {
+  if constexpr (kRoundSteps) return sum + X::round(values * values);
+  return sum + values * values;  // one statement, so that it may fuse
 }
 
-/// In blocks of 64 vectors, each with four sums of its own: the rounding error grows with the square root of
-/// a row's length, not with the length, and four additions are under way at a time.
+/// In blocks of 64 vectors, each with four sums of its own, so that four additions are under way at a time.
+/// What adding a block to the total rounds away is kept and added too: the error does not grow with the row.
 inline float sum_of_squares(const Row& row) {
   constexpr int kBlock = 64;
   Floats total = 0.0f;
+  Floats lost = 0.0f;
   for (int begin = 0; begin < kVectors; begin += kBlock) {
     const int end = begin + kBlock < kVectors ? begin + kBlock : kVectors;
     Floats sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     int i = begin;
     for (; i + 4 <= end; i += 4) {
 #pragma clang loop unroll(full)
-      for (int j = 0; j < 4; ++j) sums[j] += squared(load_vector(row, (i + j) * kLanes));
+      for (int j = 0; j < 4; ++j) sums[j] = plus_square(sums[j], load_vector(row, (i + j) * kLanes));
     }
-    for (; i < end; ++i) sums[0] += squared(load_vector(row, i * kLanes));
-    total += (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for (; i < end; ++i) sums[0] = plus_square(sums[0], load_vector(row, i * kLanes));
+    const Floats block = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    const Floats before = total;
+    total += block;
+    lost += block - (total - before);
   }
-  if constexpr (kTail != 0) total += squared(load_tail(row));
+  // What is lost next to infinity is no number.
+  if constexpr (kVectors > kBlock) total = total - total == 0.0f ? total + lost : total;
+  if constexpr (kTail != 0) total = plus_square(total, load_tail(row));
   return sum_of_lanes(total);
 }
 
@@ -100,14 +107,15 @@ inline Floats scaled(Floats values, float rstd, Floats weight) {
   return normal * weight;  // rounded when it is stored
 }
 
-inline Floats shifted_weight(Floats weight) {
+inline Floats shifted_weight(Floats loaded) {
+  const Floats weight = in_order_of<X, W>(loaded);
   if constexpr (kWeightOffset == 0.0f) return rounded_if(kRoundSteps, weight);
   return rounded_if(kRoundSteps, weight + kWeightOffset);
 }
 
 template <bool kStreaming>
 inline void write_row(const Row& row, const W::Storage* weight, float rstd) {
-#pragma clang loop unroll_count(4)
+#pragma clang loop unroll_count(2)
   for (int i = 0; i < kVectors; ++i) {
     const int at = i * kLanes;
     const Floats values = load_vector(row, at);
@@ -159,6 +167,7 @@ inline bool should_stream(const lathe::RmsNormArgs& args, const Row& row) {
 
 extern "C" void lathe_rms_norm(const lathe::RmsNormArgs* args, Index first_block, Index last_block) {
   const Index units = args->rows * kHeads;
+  bool streamed = false;
   const Index end = last_block * kRowsPerBlock < units ? last_block * kRowsPerBlock : units;
   const auto* weight = static_cast<const W::Storage*>(args->weight);
   for (Index unit = first_block * kRowsPerBlock; unit < end; ++unit) {
@@ -167,8 +176,12 @@ extern "C" void lathe_rms_norm(const lathe::RmsNormArgs* args, Index first_block
     if constexpr (kStoreRstd) args->rstd[unit] = rstd;
     if (should_stream(*args, row)) {
       write_row<true>(row, weight, rstd);
+      streamed = true;
     } else {
       write_row<false>(row, weight, rstd);
     }
   }
+  // Streaming stores are not ordered with later ones, such as the one that tells another thread of this
+  // block.
+  if (streamed) __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
