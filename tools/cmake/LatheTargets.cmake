@@ -7,6 +7,10 @@ target_include_directories(lathe_settings INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(lathe_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
 target_compile_definitions(lathe_settings INTERFACE LATHE_WITH_CUDA=$<BOOL:${LATHE_WITH_CUDA}>
                                                     LATHE_WITH_LLVM=$<BOOL:${LATHE_WITH_LLVM}>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC 12 sees overlaps in std::string's own code (GCC bug 105651).
+  target_compile_options(lathe_settings INTERFACE -Wno-restrict)
+endif()
 if(LATHE_DEVELOPER_MODE)
   target_compile_options(lathe_settings INTERFACE -Werror)
 endif()
