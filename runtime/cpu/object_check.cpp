@@ -163,10 +163,14 @@ Result<void> check_relocations(const File& file, const File::Elf_Shdr& section,
   return {};
 }
 
+llvm::Expected<File> open(std::span<const std::byte> object) {
+  return File::create(llvm::StringRef(reinterpret_cast<const char*>(object.data()), object.size()));
+}
+
 }  // namespace
 
 Result<void> check_object(std::span<const std::byte> object) {
-  auto file = File::create(llvm::StringRef(reinterpret_cast<const char*>(object.data()), object.size()));
+  auto file = open(object);
   if (!file) return damaged(file.takeError());
   LATHE_CHECK(check_header(*file));
   auto sections = file->sections();
@@ -181,6 +185,20 @@ Result<void> check_object(std::span<const std::byte> object) {
     if (section.sh_type == elf::SHT_RELA) LATHE_CHECK(check_relocations(*file, section, *sections));
   }
   return {};
+}
+
+std::vector<std::string> undefined_symbols(std::span<const std::byte> object) {
+  std::vector<std::string> undefined;
+  const File file = llvm::cantFail(open(object));
+  for (const File::Elf_Shdr& section : llvm::cantFail(file.sections())) {
+    if (section.sh_type != elf::SHT_SYMTAB) continue;
+    const llvm::StringRef names = llvm::cantFail(file.getStringTableForSymtab(section));
+    for (const File::Elf_Sym& symbol : llvm::cantFail(file.symbols(&section))) {
+      const llvm::StringRef name = llvm::cantFail(symbol.getName(names));
+      if (symbol.isUndefined() && !name.empty()) undefined.push_back(name.str());
+    }
+  }
+  return undefined;
 }
 
 }  // namespace lathe::runtime

@@ -7,6 +7,7 @@
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/TargetParser/Triple.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <utility>
@@ -56,6 +57,19 @@ orc::SymbolMap allowed_map(orc::LLJIT& jit) {
   return symbols;
 }
 
+/// The linker itself would only say that something could not be linked.
+Result<void> check_calls(std::span<const std::byte> object) {
+  const auto allowed = allowed_symbols();
+  for (const std::string& name : undefined_symbols(object)) {
+    if (std::none_of(allowed.begin(), allowed.end(), [&](const auto& symbol) { return symbol.name == name; }))
+      return load_failed(
+          fmt::format("the code uses {}, which kernels may not: only block moves and "
+                      "mathematics are open to them",
+                      name));
+  }
+  return {};
+}
+
 }  // namespace
 
 struct ObjectLinker::Impl {
@@ -87,6 +101,7 @@ Result<std::unique_ptr<ObjectLinker::LinkedObject>> ObjectLinker::link(
     const std::shared_ptr<ObjectLinker>& linker, std::span<const std::byte> object) {
   // The linker trusts its input.
   LATHE_CHECK(check_object(object));
+  LATHE_CHECK(check_calls(object));
   Impl& impl = *linker->impl_;
   const std::string name = fmt::format("kernel-{}", impl.count.fetch_add(1));
   auto buffer = llvm::MemoryBuffer::getMemBufferCopy(

@@ -26,7 +26,7 @@ class ObjectLinker {
     LinkedObject& operator=(const LinkedObject&) = delete;
     ~LinkedObject();
 
-    /// Errors: load_failed, naming the symbol: not defined, or it needs one that is not allowed.
+    /// Errors: load_failed, naming the symbol, when the object does not define it.
     Result<void*> address_of(const std::string& symbol) const;
 
    private:
@@ -34,7 +34,8 @@ class ObjectLinker {
     void* library_;  // llvm::orc::JITDylib*
   };
 
-  /// Errors: load_failed for bytes that are no object file of this processor.
+  /// Errors: load_failed for bytes that are no sound object file of this processor, and for code that uses a
+  /// function which is not allowed, naming it.
   static Result<std::unique_ptr<LinkedObject>> link(const std::shared_ptr<ObjectLinker>& linker,
                                                     std::span<const std::byte> object);
 
