@@ -1,10 +1,10 @@
 #include "codegen/canonical.h"
 
 #include <bit>
-#include <charconv>
-#include <functional>
-#include <iterator>
+#include <type_traits>
+#include <variant>
 
+#include "codegen/field_check.h"
 #include "codegen/spec_fields.h"
 
 namespace lathe::codegen {
@@ -18,13 +18,9 @@ void append_value(std::string& text, const T& value) {
   } else if constexpr (std::is_same_v<T, DType>) {
     text += name_of(value);
   } else if constexpr (std::is_enum_v<T>) {
-    const auto index = static_cast<std::size_t>(value);
-    text += index < EnumNames<T>::names.size() ? EnumNames<T>::names[index] : "?";
+    text += enum_name(value);
   } else if constexpr (std::is_arithmetic_v<T>) {
-    char digits[32];
-    // For doubles the shortest text that reads back as the same value.
-    const auto [end, error] = std::to_chars(digits, std::end(digits), value);
-    text.append(digits, end);
+    text += text_of(value);
   } else {
     if (value) {
       append_value(text, *value);

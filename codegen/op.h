@@ -59,7 +59,7 @@ struct RenderPlan {
   LaunchFacts launch{};
 };
 
-/// Grid of one launch, in blocks. All zero: nothing to do.
+/// Grid of one launch, in blocks. `x` of 0: nothing to do.
 struct Grid {
   std::uint64_t x = 0;
   unsigned y = 1, z = 1;

@@ -1,15 +1,27 @@
 #include <array>
-#include <cstdlib>
+#include <cstddef>
+#include <type_traits>
 
 #include "codegen/op.h"
 #include "codegen/ops/rms_norm.h"
+#include "codegen/spec_fields.h"
 
 namespace lathe::codegen {
 
 namespace {
 
 /// In the order of KernelSpec's alternatives.
-constexpr std::array<Op, std::variant_size_v<KernelSpec>> kOps{kRmsNormOp};
+constexpr std::array kOps{kRmsNormOp};
+
+consteval bool names_agree() {
+  std::size_t index = 0;
+  bool agree = kOps.size() == std::variant_size_v<KernelSpec>;
+  for_each_spec([&]<class Spec>(std::type_identity<Spec>) {
+    agree = agree && kOps[index++].name == SpecFields<Spec>::op;
+  });
+  return agree;
+}
+static_assert(names_agree(), "the rows of the op table are in the order of KernelSpec's alternatives");
 
 }  // namespace
 

@@ -1,0 +1,109 @@
+// Field lists: the one place that knows a spec's fields. Canonical text, hash, JSON, `lathe spec` and range
+// checks all come from a list, so a field cannot be forgotten in one of them; and a list with fewer entries
+// than the struct has members does not compile.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <lathe/dtype.h>
+
+namespace lathe::codegen {
+
+/// Specialised per enum: `names`, those of its values in order from 0.
+template <class Enum>
+struct EnumNames;
+
+/// The name of an enum's value; "?" for a number that is none.
+template <class Enum>
+constexpr std::string_view enum_name(Enum value) {
+  const auto index = static_cast<std::size_t>(value);
+  return index < EnumNames<Enum>::names.size() ? EnumNames<Enum>::names[index] : "?";
+}
+
+/// What a field may hold, beyond what its type says. Every value of a bool and of an enum is allowed.
+template <class T>
+struct Allowed {};
+
+template <>
+struct Allowed<std::int64_t> {
+  std::int64_t min;
+  std::int64_t max;
+  bool powers_of_two = false;  ///< and 0, where `min` lets it be
+};
+template <>
+struct Allowed<double> {
+  double min;
+  double max;
+};
+template <>
+struct Allowed<DType> {
+  std::span<const DType> dtypes;
+};
+
+namespace detail {
+template <class T>
+struct ValueOf {
+  using Type = T;
+};
+template <class T>
+struct ValueOf<std::optional<T>> {
+  using Type = T;
+};
+}  // namespace detail
+
+/// One member of a spec. Its default is the one that the struct gives it.
+template <class Spec, class T>
+struct Field {
+  std::string_view name;  ///< as in the struct
+  T Spec::* member;
+  Allowed<typename detail::ValueOf<T>::Type> allowed;
+  std::string_view unit;  ///< "elements", "bytes", or empty
+  std::string_view doc;
+  bool required = false;
+};
+
+/// Specialised per spec, in codegen/ops/<op>_fields.h: `op`, and `fields`, a tuple of Field in declaration
+/// order.
+template <class Spec>
+struct SpecFields;
+
+/// Calls `visit(field)` for each field of a spec type.
+template <class Spec, class Visit>
+constexpr void for_each_field(Visit&& visit) {
+  std::apply([&](const auto&... field) { (visit(field), ...); }, SpecFields<Spec>::fields);
+}
+
+namespace detail {
+
+/// Converts to anything, in unevaluated operands only.
+struct AnyValue {
+  template <class T>
+  constexpr operator T() const;
+};
+
+/// How many members can be brace-initialised: the number of members of an aggregate.
+template <class T, class... Values>
+consteval std::size_t arity() {
+  if constexpr (requires { T{std::declval<Values>()..., std::declval<AnyValue>()}; }) {
+    return arity<T, Values..., AnyValue>();
+  } else {
+    return sizeof...(Values);
+  }
+}
+
+}  // namespace detail
+
+/// Whether a list has as many entries as its struct has members.
+template <class Spec>
+inline constexpr bool kListsEveryMember =
+    detail::arity<Spec>() == std::tuple_size_v<std::remove_cvref_t<decltype(SpecFields<Spec>::fields)>>;
+
+}  // namespace lathe::codegen
