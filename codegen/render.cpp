@@ -1,7 +1,7 @@
 #include "codegen/render.h"
 
 #include <algorithm>
-#include <optional>
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,24 +36,26 @@ std::string_view trimmed(std::string_view text) {
 
 /// `using NAME = VALUE;` or `constexpr TYPE NAME = VALUE;` taken apart.
 struct Declaration {
-  std::string_view before_value;  ///< up to and including "= "
+  std::string_view before_value;  ///< up to the equals sign
   std::string_view name;
 };
 
-std::optional<Declaration> parse_declaration(std::string_view line) {
+Result<Declaration> parse_declaration(std::string_view file, int number, std::string_view line) {
   const std::string_view code = trimmed(line.substr(0, line.find("//")));
   const std::size_t equals = code.find('=');
-  if (equals == std::string_view::npos || !code.ends_with(';')) return std::nullopt;
-  const std::string_view left = trimmed(code.substr(0, equals));
+  const std::string_view left =
+      equals == std::string_view::npos || !code.ends_with(';') ? "" : trimmed(code.substr(0, equals));
   const std::size_t space = left.rfind(' ');
-  if (space == std::string_view::npos) return std::nullopt;
   const bool is_using = left.starts_with("using ") && left.find(' ') == space;
   const bool is_constexpr = left.starts_with("constexpr ") && left.find(' ') != space;
-  if (!is_using && !is_constexpr) return std::nullopt;
-  return Declaration{.before_value = left, .name = left.substr(space + 1)};
+  if (is_using || is_constexpr) return Declaration{.before_value = left, .name = left.substr(space + 1)};
+  return bad_template(
+      file, number,
+      fmt::format("expected `using NAME = VALUE;` or `constexpr TYPE NAME = VALUE;`, found `{}`",
+                  trimmed(line)));
 }
 
-/// Takes each parameter once.
+/// Hands out parameters by name, and knows which were never asked for.
 class Values {
  public:
   explicit Values(const Parameters& parameters) : parameters_(parameters), used_(parameters.size(), false) {}
@@ -89,7 +91,9 @@ Result<std::string> fill_parameters(const SourceFile& file, const Parameters& pa
   std::string text;
   text.reserve(file.text.size() + 256);
   enum { before, inside, after } position = before;
+  int block_line = 0;
   std::string_view rest = file.text;
+  // Line for line, so that a compiler's line numbers are those of the template.
   for (int number = 1; !rest.empty(); ++number) {
     const std::size_t end = rest.find('\n');
     const std::string_view line = rest.substr(0, end);
@@ -98,26 +102,21 @@ Result<std::string> fill_parameters(const SourceFile& file, const Parameters& pa
     if (code == kBegin) {
       if (position != before) return bad_template(file.name, number, "a second parameter block");
       position = inside;
+      block_line = number;
     } else if (code == kEnd) {
       if (position != inside)
         return bad_template(file.name, number, "the end of a parameter block that has no beginning");
       position = after;
     } else if (position == inside && !code.empty() && !code.starts_with("//")) {
-      const auto declaration = parse_declaration(line);
-      if (!declaration) {
-        return bad_template(
-            file.name, number,
-            fmt::format("expected `using NAME = VALUE;` or `constexpr TYPE NAME = VALUE;`, found `{}`",
-                        code));
+      LATHE_TRY(const Declaration declaration, parse_declaration(file.name, number, line));
+      if (std::find(declared.begin(), declared.end(), declaration.name) != declared.end()) {
+        return bad_template(file.name, number, fmt::format("{} is declared twice", declaration.name));
       }
-      if (std::find(declared.begin(), declared.end(), declaration->name) != declared.end()) {
-        return bad_template(file.name, number, fmt::format("{} is declared twice", declaration->name));
-      }
-      declared.push_back(declaration->name);
-      const std::string* value = values.take(declaration->name);
+      declared.push_back(declaration.name);
+      const std::string* value = values.take(declaration.name);
       if (value == nullptr)
-        return bad_template(file.name, number, fmt::format("no value was given for {}", declaration->name));
-      fmt::format_to(std::back_inserter(text), "{} = {};\n", declaration->before_value, *value);
+        return bad_template(file.name, number, fmt::format("no value was given for {}", declaration.name));
+      fmt::format_to(std::back_inserter(text), "{} = {};\n", declaration.before_value, *value);
       continue;
     }
     text.append(line);
@@ -126,15 +125,18 @@ Result<std::string> fill_parameters(const SourceFile& file, const Parameters& pa
   if (position == before)
     return bad_template(file.name, 0, fmt::format("no parameter block, which begins with `{}`", kBegin));
   if (position == inside)
-    return bad_template(file.name, 0, fmt::format("the parameter block has no `{}`", kEnd));
+    return bad_template(file.name, block_line, fmt::format("the parameter block has no `{}`", kEnd));
   if (const auto unused = values.unused(); !unused.empty()) {
-    return bad_template(file.name, 0,
+    return bad_template(file.name, block_line,
                         fmt::format("the parameter block does not declare {}", fmt::join(unused, ", ")));
   }
   return text;
 }
 
-Result<KernelSource> render(const KernelSpec& spec, const Target& target, const TemplateLibrary& library) {
+namespace {
+
+Result<KernelSource> render_plan(const KernelSpec& spec, const Target& target,
+                                 const TemplateLibrary& library) {
   LATHE_TRY(RenderPlan plan, op_of(spec).plan(spec, target));
   const SourceFile* file = library.find(plan.template_name);
   if (file == nullptr) return bad_template(plan.template_name, 0, "there is no such template");
@@ -145,6 +147,14 @@ Result<KernelSource> render(const KernelSpec& spec, const Target& target, const 
                       .headers = std::move(headers),
                       .entries = std::move(plan.entries),
                       .launch = plan.launch};
+}
+
+}  // namespace
+
+Result<KernelSource> render(const KernelSpec& spec, const Target& target, const TemplateLibrary& library) {
+  auto source = render_plan(spec, target, library);
+  if (!source) source.error().spec = canonical_text(spec) + " for " + target.text();
+  return source;
 }
 
 }  // namespace lathe::codegen
