@@ -4,8 +4,12 @@
 #include <elf.h>
 #include <link.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -24,17 +28,43 @@ Error missing(std::string message, std::string hint) {
           .hint = std::move(hint)};
 }
 
-/// Newest first; then where toolkits install without telling the loader.
+/// The library's names, newest first.
+constexpr const char* kNames[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+
+/// What the loader finds, newest first; then where toolkits install without telling the loader.
 std::vector<std::string> usual_places() {
-  std::vector<std::string> places{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
+  std::vector<std::string> toolkits;
   std::error_code error;
-  std::vector<std::string> toolkits{"/usr/local/cuda"};
   for (std::filesystem::directory_iterator entry("/usr/local", error), end; !error && entry != end;
        entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with("cuda-")) toolkits.push_back(entry->path().string());
+    if (entry->path().filename().string().starts_with("cuda-")) toolkits.push_back(entry->path().string());
   }
-  for (const std::string& toolkit : toolkits) places.push_back(toolkit + "/lib64/libnvrtc.so");
+  std::sort(toolkits.rbegin(), toolkits.rend());
+  toolkits.insert(toolkits.begin(), "/usr/local/cuda");
+  std::vector<std::string> places(std::begin(kNames), std::end(kNames));
+  for (const std::string& toolkit : toolkits) {
+    for (const char* name : kNames) {
+      if (std::string file = toolkit + "/lib64/" + name; std::filesystem::exists(file, error))
+        places.push_back(std::move(file));
+    }
+  }
+  return places;
+}
+
+/// A library, or a directory that has one: a toolkit's lib64, or site-packages with NVIDIA's wheels in it.
+std::vector<std::string> places_of(const std::string& path) {
+  if (path.empty()) return usual_places();
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return {path};
+  std::vector<std::string> places;
+  for (const char* folder : {"", "lib64/", "lib/", "nvidia/cu13/lib/", "nvidia/cuda_nvrtc/lib/"}) {
+    for (const char* name : kNames) {
+      std::string file = fmt::format("{}/{}{}", path, folder, name);
+      if (std::filesystem::exists(file, error)) places.push_back(std::move(file));
+    }
+  }
+  // So that the error names what was looked for.
+  if (places.empty()) places.push_back(fmt::format("{}/{}", path, kNames[0]));
   return places;
 }
 
@@ -71,11 +101,21 @@ int find_build_id(dl_phdr_info* info, std::size_t, void* data) {
   return 1;
 }
 
+/// The build id of a loaded library, or its size where it was linked without one: something that two builds
+/// of a version do not share, and that is the same on every machine.
+std::string build_id_of(const link_map& map) {
+  BuildIdSearch search{map.l_addr, {}};
+  ::dl_iterate_phdr(find_build_id, &search);
+  if (!search.build_id.empty()) return std::move(search.build_id);
+  std::error_code error;
+  const auto size = std::filesystem::file_size(map.l_name, error);
+  return error ? std::string("no-build-id") : fmt::format("size-{}", size);
+}
+
 template <class Function>
-bool load(void* library, const char* name, Function& function, std::string& absent) {
+void load(void* library, const char* name, Function& function, std::string& absent) {
   function = reinterpret_cast<Function>(::dlsym(library, name));
   if (function == nullptr && absent.empty()) absent = name;
-  return function != nullptr;
 }
 
 Result<std::shared_ptr<const NvrtcApi>> bind(std::shared_ptr<void> library, const std::string& tried) {
@@ -95,17 +135,13 @@ Result<std::shared_ptr<const NvrtcApi>> bind(std::shared_ptr<void> library, cons
   load(handle, "nvrtcGetNumSupportedArchs", api->get_arch_count, absent);
   load(handle, "nvrtcGetSupportedArchs", api->get_archs, absent);
   load(handle, "nvrtcGetErrorString", api->error_text, absent);
-  if (!absent.empty())
-    return missing(fmt::format("{} has no {}", tried, absent), "NVRTC 12.0 or later is needed");
+  if (!absent.empty()) return missing(fmt::format("{} has no {}", tried, absent), {});
   if (api->version(&api->major, &api->minor) != kNvrtcSuccess || api->major < 12) {
-    return missing(fmt::format("{} is NVRTC {}.{}", tried, api->major, api->minor),
-                   "NVRTC 12.0 or later is needed");
+    return missing(fmt::format("{} is NVRTC {}.{}, too old", tried, api->major, api->minor), {});
   }
   if (link_map* map = nullptr; ::dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
     api->path = map->l_name;
-    BuildIdSearch search{map->l_addr, {}};
-    ::dl_iterate_phdr(find_build_id, &search);
-    api->build_id = std::move(search.build_id);
+    api->build_id = build_id_of(*map);
   }
   api->library = std::move(library);
   return std::shared_ptr<const NvrtcApi>(std::move(api));
@@ -114,18 +150,20 @@ Result<std::shared_ptr<const NvrtcApi>> bind(std::shared_ptr<void> library, cons
 }  // namespace
 
 Result<std::shared_ptr<const NvrtcApi>> NvrtcApi::open(const std::string& path) {
-  const std::vector<std::string> places = path.empty() ? usual_places() : std::vector<std::string>{path};
-  std::string reasons;
-  for (const std::string& place : places) {
+  std::vector<std::string> reasons;
+  for (const std::string& place : places_of(path)) {
     if (void* handle = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-      return bind(std::shared_ptr<void>(handle, [](void* library) { ::dlclose(library); }), place);
+      auto api = bind(std::shared_ptr<void>(handle, [](void* library) { ::dlclose(library); }), place);
+      if (api) return api;
+      reasons.push_back(std::move(api.error().message));  // too old: there may be another
+    } else {
+      const char* reason = ::dlerror();  // begins with the name
+      reasons.emplace_back(reason != nullptr ? reason : place);
     }
-    if (const char* reason = ::dlerror(); reason != nullptr && !path.empty()) reasons = reason;
   }
-  return missing(fmt::format("NVRTC was not found; tried {}{}{}", fmt::join(places, ", "),
-                             reasons.empty() ? "" : ": ", reasons),
+  return missing(fmt::format("NVRTC was not found: {}", fmt::join(reasons, "; ")),
                  "install the CUDA toolkit, or `pip install nvidia-cuda-nvrtc` and set LATHE_NVRTC to its "
-                 "libnvrtc.so.13");
+                 "libnvrtc.so.13 or to the site-packages directory; 12.0 or later is needed");
 }
 
 }  // namespace lathe::codegen

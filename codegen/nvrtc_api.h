@@ -32,14 +32,15 @@ struct NvrtcApi {
   const char* (*error_text)(NvrtcStatus);
 
   std::string path;      ///< as the loader found it
-  std::string build_id;  ///< of the library file, hexadecimal; empty if it has none
+  std::string build_id;  ///< of the library file, hexadecimal; "size-<bytes>" of one that has none
   int major = 0;
   int minor = 0;
 
   std::shared_ptr<void> library;  ///< keeps it open
 
-  /// Opens `path`, or if that is empty the usual names in the usual places. Errors: toolchain_missing with
-  /// what was tried.
+  /// Opens `path`: a library, or a directory such as a toolkit's lib64 or a site-packages with NVIDIA's
+  /// wheels. If it is empty: the usual names in the usual places. Errors: toolchain_missing with what was
+  /// tried and why it did not do.
   static Result<std::shared_ptr<const NvrtcApi>> open(const std::string& path);
 };
 

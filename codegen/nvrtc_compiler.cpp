@@ -1,6 +1,7 @@
 #include "codegen/nvrtc_compiler.h"
 
-#include <cstring>
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -76,12 +77,11 @@ class NvrtcCompiler : public Compiler {
   NvrtcCompiler(std::shared_ptr<const NvrtcApi> api, const NvrtcOptions& options)
       : api_(std::move(api)),
         supported_(supported_numbers(*api_)),
-        options_(fixed_options(*api_, options.line_info)) {}
+        options_(fixed_options(*api_, options.line_info)),
+        identity_(fmt::format("nvrtc {}.{} {} {}", api_->major, api_->minor, api_->build_id,
+                              fmt::join(options_, " "))) {}
 
-  std::string identity() const override {
-    return fmt::format("nvrtc {}.{} {} {}", api_->major, api_->minor, api_->build_id,
-                       fmt::join(options_, " "));
-  }
+  std::string identity() const override { return identity_; }
 
   Result<KernelBinary> compile(const KernelSource& source, const Target& target) const override {
     LATHE_TRY(const CudaArch* arch, check_arch(target));
@@ -95,12 +95,12 @@ class NvrtcCompiler : public Compiler {
         .payloads = {{PayloadKind::cubin, program.cubin()}, {PayloadKind::ptx, program.ptx()}},
         .entries = source.entries,
         .launch = source.launch,
-        .resources = parse_ptxas_report(log, source.entries.front())};
+        .resources = parse_ptxas_report(log, source.entries.empty() ? "" : source.entries.front())};
     if (binary.payloads[0].bytes.empty() || binary.payloads[1].bytes.empty()) {
       return failure(source, status, std::move(log) + "\nNVRTC reported success but gave no code", options);
     }
     binary.resources.dynamic_shared_bytes = static_cast<int>(source.launch.dynamic_shared_bytes);
-    binary.log = std::move(log);
+    binary.log = without_times(log);
     return binary;
   }
 
@@ -131,9 +131,11 @@ class NvrtcCompiler : public Compiler {
                    .message = fmt::format("NVRTC does not compile for {}", target.text()),
                    .hint = fmt::format("known architectures are {}", cuda_arch_names())};
     }
-    for (const int number : supported_) {
-      if (number == arch->number()) return arch;
-    }
+    // NVRTC lists numbers only; the family variants came with 12.9.
+    const bool knows_number =
+        std::find(supported_.begin(), supported_.end(), arch->number()) != supported_.end();
+    const bool knows_family = std::pair(api_->major, api_->minor) >= std::pair(12, 9);
+    if (knows_number && (knows_family || !arch->name.ends_with('f'))) return arch;
     return Error{.code = ErrorCode::unsupported,
                  .stage = Stage::compile,
                  .message = fmt::format("NVRTC {}.{} does not know {}", api_->major, api_->minor, arch->name),
@@ -155,6 +157,7 @@ class NvrtcCompiler : public Compiler {
   const std::shared_ptr<const NvrtcApi> api_;
   const std::vector<int> supported_;
   const std::vector<std::string> options_;
+  const std::string identity_;
 };
 
 }  // namespace

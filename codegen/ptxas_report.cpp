@@ -1,5 +1,6 @@
 #include "codegen/ptxas_report.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 
@@ -26,7 +27,8 @@ int number_before(std::string_view line, std::string_view unit) {
 //       0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 //   ptxas info    : Used 40 registers, used 1 barriers, 128 bytes smem
 ResourceUse parse_ptxas_report(std::string_view log, std::string_view entry) {
-  const std::size_t begin = log.find("Compiling entry function '" + std::string(entry) + "'");
+  std::string head("Compiling entry function '");
+  const std::size_t begin = log.find(head.append(entry).append("'"));
   if (begin == std::string_view::npos) return {};
   log.remove_prefix(begin + 1);
   log = log.substr(0, log.find("Compiling entry function"));
@@ -45,6 +47,19 @@ ResourceUse parse_ptxas_report(std::string_view log, std::string_view entry) {
     }
   }
   return use;
+}
+
+std::string without_times(std::string_view log) {
+  std::string kept;
+  kept.reserve(log.size());
+  while (!log.empty()) {
+    const std::size_t length = std::min(log.find('\n'), log.size() - 1) + 1;
+    const std::string_view line = log.substr(0, length);
+    if (!line.starts_with("ptxas info") || line.find(": Compile time = ") == std::string_view::npos)
+      kept += line;
+    log.remove_prefix(length);
+  }
+  return kept;
 }
 
 }  // namespace lathe::codegen
