@@ -16,8 +16,9 @@ constexpr int kLinesAround = 3;
 
 /// The location at the head of a line of a log, if what follows says that it is an error.
 std::optional<SourceLocation> error_location(std::string_view line) {
-  const std::size_t error =
-      std::min(line.find("): error"), std::min(line.find(": error:"), line.find(": fatal error:")));
+  // NVRTC says "error" and "error #20", and "catastrophic error" of a header that it cannot open.
+  const std::size_t error = std::min({line.find("): error"), line.find("): catastrophic error"),
+                                      line.find(": error:"), line.find(": fatal error:")});
   if (error == std::string_view::npos) return std::nullopt;
   const std::string_view place = line.substr(0, error);
   const std::size_t parenthesis = place.rfind('(');
