@@ -60,6 +60,9 @@ TEST_CASE("an unknown processor or feature is an error that offers the nearest")
   CHECK(feature.message.find("\"avx512ff\"") != std::string::npos);
   CHECK(feature.message.find("did you mean avx512f?") != std::string::npos);
 
+  // LLVM knows this one, Clang does not; it must not be offered as its own nearest.
+  CHECK(error_of("cpu:x86-64+64bit").message.find("did you mean 64bit?") == std::string::npos);
+
   // A 32-bit processor is none of a 64-bit process.
   CHECK(error_of("cpu:i386").code == ErrorCode::unsupported);
   CHECK(error_of("cuda:sm_80").code == ErrorCode::unsupported);
