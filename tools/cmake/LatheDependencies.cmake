@@ -4,6 +4,14 @@ find_package(Threads REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(nlohmann_json 3.9 REQUIRED)
 
+# fmt without its shared library where programs are to run elsewhere.
+add_library(lathe_fmt INTERFACE)
+if(LATHE_STATIC_DEPENDENCIES)
+  target_link_libraries(lathe_fmt INTERFACE fmt::fmt-header-only)
+else()
+  target_link_libraries(lathe_fmt INTERFACE fmt::fmt)
+endif()
+
 # xxHash and zstd ship no CMake files on Debian.
 function(lathe_find_library target header names static_name)
   find_path(${target}_INCLUDE_DIR ${header} REQUIRED)

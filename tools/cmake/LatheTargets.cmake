@@ -11,6 +11,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   # GCC 12 sees overlaps in std::string's own code (GCC bug 105651).
   target_compile_options(lathe_settings INTERFACE -Wno-restrict)
 endif()
+if(LATHE_STATIC_DEPENDENCIES)
+  target_link_options(lathe_settings INTERFACE -static-libstdc++ -static-libgcc)
+endif()
 if(LATHE_DEVELOPER_MODE)
   target_compile_options(lathe_settings INTERFACE -Werror)
 endif()
