@@ -26,7 +26,9 @@ int main() {
     runtime.copy_to_device(x.data(), host.data(), bytes, stream).value();
     runtime.copy_to_device(weight.data(), ones.data(), kHidden * sizeof(float), stream).value();
 
-    norm.launch({.x = x.data(), .weight = weight.data(), .y = y.data(), .rows = kRows, .epsilon = 0.0f}, stream).value();
+    norm.launch({.x = x.data(), .weight = weight.data(), .y = y.data(), .rows = kRows, .epsilon = 0.0f},
+                stream)
+        .value();
 
     runtime.copy_to_host(host.data(), y.data(), bytes, stream).value();
     std::printf("on %s: %g\n", runtime.target().text().c_str(), static_cast<double>(host[0]));
