@@ -51,10 +51,14 @@ Error unknown_cpu(const Target& target) {
           .hint = "write cpu for the machine at hand, or a name that clang -mcpu takes, such as x86-64-v3"};
 }
 
-Error unknown_feature(const Target& target, const std::string& feature) {
+Error unknown_feature(const Target& target, const std::string& feature, const clang::TargetInfo& info) {
   const auto here = host_cpu_features();
   std::vector<std::string_view> names;
-  for (const auto& known : here) names.emplace_back(known.first().data(), known.first().size());
+  for (const auto& known : here) {
+    // LLVM tells some apart, such as cmov, that Clang takes for granted.
+    if (info.isValidFeatureName(known.first()))
+      names.emplace_back(known.first().data(), known.first().size());
+  }
   std::sort(names.begin(), names.end());
   return {.code = ErrorCode::unsupported,
           .stage = Stage::compile,
@@ -72,7 +76,7 @@ Result<void> check_target(const Target& target) {
   const auto info = target_info(target.arch, {});
   if (!info) return unknown_cpu(target);
   for (const std::string& feature : target.features) {
-    if (!info->isValidFeatureName(feature)) return unknown_feature(target, feature);
+    if (!info->isValidFeatureName(feature)) return unknown_feature(target, feature, *info);
   }
   return {};
 }
