@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "codegen/canonical.h"
 #include "codegen/cuda_arch.h"
 #include "codegen/op.h"
 #include "codegen/render.h"
@@ -184,6 +185,34 @@ TEST_CASE("rms_norm compiles for every architecture, or NVRTC says that it is to
     }
   }
   CHECK(compiled >= 6);  // what every NVRTC since 12.0 knows: sm_80 to sm_90a
+}
+
+TEST_CASE("no choice of a spec makes rms_norm spill or warn") {
+  const auto nvrtc = nvrtc_or_skip();
+  if (!nvrtc) return;
+  const TemplateLibrary library = TemplateLibrary::embedded();
+  using enum lathe::Casting;
+  using lathe::Residual;
+  const RmsNormSpec specs[] = {
+      {.hidden_size = 1, .dtype = lathe::f32, .store_rstd = true},
+      {.hidden_size = 127, .casting = none, .residual = Residual::round_then_norm},
+      {.hidden_size = 128, .weight_dtype = lathe::f32, .casting = llama, .heads = 32},
+      {.hidden_size = 1000, .dtype = lathe::f16, .has_weight = false, .residual = Residual::norm_then_round},
+      {.hidden_size = 4095, .dtype = lathe::f16, .weight_offset = 1, .casting = none},
+      {.hidden_size = 16384, .dtype = lathe::f32, .residual = Residual::norm_then_round, .store_rstd = true},
+      {.hidden_size = 16383, .weight_dtype = lathe::f32, .residual = Residual::round_then_norm},
+      {.hidden_size = 131072, .dtype = lathe::f32, .residual = Residual::round_then_norm}};
+  for (const RmsNormSpec& plain : specs) {
+    const auto spec = op_of(plain).normalize(plain).value();
+    for (const char* arch : {"sm_80", "sm_90a"}) {
+      INFO(canonical_text(spec) << " for " << arch);
+      const auto binary = nvrtc->compile(render(spec, gpu(arch), library).value(), gpu(arch));
+      REQUIRE(binary);
+      CHECK(binary->resources.spill_store_bytes == 0);
+      CHECK(binary->resources.stack_bytes == 0);
+      CHECK(!contains(binary->log, "warning"));
+    }
+  }
 }
 
 TEST_CASE("the emulator gets what the GPU gets") {
