@@ -34,10 +34,14 @@ struct RmsNormSpec {
   double weight_offset = 0.0;           ///< added to the weight: 1 for Gemma 1 to 3
   Casting casting = Casting::gemma;
   Residual residual = Residual::none;
-  bool store_rstd = false;     ///< write 1 / sqrt(mean + epsilon) for a backward pass
-  std::int64_t heads = 1;      ///< rows per token (QK-norm): x is [rows, heads, hidden_size]
-  std::int64_t alignment = 0;  ///< bytes that every pointer and stride is a multiple of: a power
-                               ///< of two up to 16; 0: what tightly packed rows give
+  bool store_rstd = false;  ///< write 1 / sqrt(mean + epsilon) for a backward pass
+  std::int64_t heads = 1;   ///< rows per token (QK-norm): x is [rows, heads, hidden_size]
+  /// Bytes that every pointer, and every stride times the element's size, is a multiple of: a power of two
+  /// from one element to 16. 0: the largest that tightly packed rows have. It decides how wide the accesses
+  /// are. hidden_size need not be a multiple of it where strides pad the rows; tightly packed rows must then
+  /// be. The weight is aligned to as many elements: alignment * weight's size / element's size, at most 16.
+  /// Launches check all this.
+  std::int64_t alignment = 0;
 
   friend bool operator==(const RmsNormSpec&, const RmsNormSpec&) = default;
 };
