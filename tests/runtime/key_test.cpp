@@ -91,3 +91,33 @@ TEST_CASE("a key text is taken apart into labelled fields") {
   CHECK(key_fields("").empty());
   CHECK(key_fields("no labels at all").empty());
 }
+
+TEST_CASE("keys do not change from version to version") {
+  // If one of these fails, every cache in the field goes cold. If that is meant, change them, and say why.
+  struct Golden {
+    RmsNormSpec spec;
+    const char* target;
+    const char* digest;
+  };
+  const Golden table[] = {
+      {{.hidden_size = 4096}, "cuda:sm_90a", "GOLDEN0"},
+      {{.hidden_size = 4096}, "cpu:x86-64-v3+avx2+fma", "GOLDEN1"},
+      {{.hidden_size = 128, .dtype = lathe::f16, .heads = 32}, "cuda:sm_80", "GOLDEN2"},
+      {{.hidden_size = 3584,
+        .weight_dtype = lathe::f32,
+        .weight_offset = 1.0,
+        .casting = lathe::Casting::llama,
+        .residual = lathe::Residual::round_then_norm,
+        .store_rstd = true},
+       "cuda:sm_120",
+       "GOLDEN3"},
+      {{.hidden_size = 262144, .dtype = lathe::f32, .has_weight = false, .alignment = 4},
+       "cuda:sm_100",
+       "GOLDEN4"},
+  };
+  for (const Golden& golden : table) {
+    const Target target = Target::parse(golden.target).value();
+    INFO(make_key(golden.spec, target, source(), "nvrtc 13.0").text);
+    CHECK(make_key(golden.spec, target, source(), "nvrtc 13.0").digest.hex() == golden.digest);
+  }
+}
