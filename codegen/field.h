@@ -86,7 +86,7 @@ namespace detail {
 /// Converts to anything, in unevaluated operands only.
 struct AnyValue {
   template <class T>
-  constexpr operator T() const;
+  operator T() const;
 };
 
 /// How many members can be brace-initialised: the number of members of an aggregate.
