@@ -102,7 +102,9 @@ TEST_CASE("keys do not change from version to version") {
   const Golden table[] = {
       {{.hidden_size = 4096}, "cuda:sm_90a", "e0caf4467313352aa79daa6c1603c0da"},
       {{.hidden_size = 4096}, "cpu:x86-64-v3+avx2+fma", "f03b80f062af81eef34e8c3b4189c799"},
-      {{.hidden_size = 128, .dtype = lathe::f16, .heads = 32}, "cuda:sm_80", "c8e93aa53866f95339618c00372078d6"},
+      {{.hidden_size = 128, .dtype = lathe::f16, .heads = 32},
+       "cuda:sm_80",
+       "c8e93aa53866f95339618c00372078d6"},
       {{.hidden_size = 3584,
         .weight_dtype = lathe::f32,
         .weight_offset = 1.0,
