@@ -187,6 +187,25 @@ TEST_CASE("rms_norm compiles for every architecture, or NVRTC says that it is to
   CHECK(compiled >= 6);  // what every NVRTC since 12.0 knows: sm_80 to sm_90a
 }
 
+TEST_CASE("GPU templates compile as they stand, with their sample values") {
+  const auto nvrtc = nvrtc_or_skip();
+  if (!nvrtc) return;
+  const TemplateLibrary library = TemplateLibrary::embedded();
+  int templates = 0;
+  for (const SourceFile& file : library.files()) {
+    if (!file.name.ends_with(".cu")) continue;
+    ++templates;
+    const KernelSource source{.name = file.name,
+                              .text = file.text,
+                              .headers = library.headers_of(file.name).value(),
+                              .entries = {}};
+    const auto binary = nvrtc->compile(source, gpu("sm_80"));
+    INFO(file.name << "\n" << (binary ? "" : binary.error().log));
+    CHECK(binary.has_value());
+  }
+  CHECK(templates > 0);
+}
+
 TEST_CASE("no choice of a spec makes rms_norm spill or warn") {
   const auto nvrtc = nvrtc_or_skip();
   if (!nvrtc) return;
