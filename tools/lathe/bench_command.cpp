@@ -46,9 +46,9 @@ Result<ExitCode> run_bench(const Invocation& invocation, const BenchArguments& a
 
 std::string line_of(const Measurement& measurement) {
   std::string line =
-      fmt::format("{:<52} {:>10.2f} {:<6}", measurement.name, measurement.value, measurement.unit);
+      fmt::format("{:<66} {:>9.2f} {:<3}", measurement.name, measurement.value, measurement.unit);
   if (measurement.limit) {
-    line += fmt::format(" {} {:<6} {}", measurement.higher_is_better ? "at least" : "at most ",
+    line += fmt::format(" {:>8} {:<5} {}", measurement.higher_is_better ? "at least" : "at most",
                         *measurement.limit, measurement.is_within() ? "ok" : "over");
   }
   line.erase(line.find_last_not_of(' ') + 1);

@@ -78,6 +78,7 @@ Result<cache::Entry> find_entry(cache::DiskStore& store, const std::string& pref
 
 void add_cache(CLI::App& app, Action& selected) {
   CLI::App* command = app.add_subcommand("cache", "Look into the cache directory");
+  command->require_subcommand(0, 1);
   add_cache_stats(*command, selected);
   add_cache_ls(*command, selected);
   add_cache_show(*command, selected);

@@ -85,7 +85,8 @@ Result<ExitCode> run_stats(const Invocation& invocation) {
   }
   Table table({{"target"}, {"op"}, {"entries", true}, {"size", true}});
   for (const auto& [group, sum] : groups) {
-    table.add({group.first, group.second, std::to_string(sum.entries), format_bytes(sum.bytes)});
+    table.add(
+        {short_target(group.first), group.second, std::to_string(sum.entries), format_bytes(sum.bytes)});
   }
   if (!table.empty()) invocation.console().print(table.text());
   std::string line = fmt::format("{} entries, {} in {}", all.entries, format_bytes(all.bytes), directory);
@@ -109,7 +110,7 @@ Result<ExitCode> run_ls(const Invocation& invocation) {
       continue;
     }
     const auto created = static_cast<std::time_t>(listed.created_unix);
-    table.add({listed.key.substr(0, 12), listed.target, format_bytes(listed.bytes),
+    table.add({listed.key.substr(0, 12), short_target(listed.target), format_bytes(listed.bytes),
                listed.is_readable ? fmt::format("{:%Y-%m-%d %H:%M}", fmt::gmtime(created)) : "",
                listed.is_readable ? listed.spec : "cannot be read"});
   }

@@ -42,9 +42,7 @@ void Console::note(std::string_view line) {
 
 void Console::warn(std::string_view text) {
   std::lock_guard lock(mutex_);
-  const std::string line = fmt::format("{}\n", text);
-  if (warned_.find(line) != std::string::npos) return;
-  warned_ += line;
+  if (!warned_.emplace(text).second) return;
   clear_line();
   write_line(messages_, fmt::format("{} {}", paint("warning:", kYellow), text));
 }

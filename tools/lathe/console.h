@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -50,7 +51,7 @@ class Console {
   Style style_;
   std::mutex mutex_;
   bool is_drawn_ = false;
-  std::string warned_;  // every warning so far, each ended by a newline
+  std::set<std::string> warned_;
 };
 
 /// stdout and stderr of this process. Colour only on a terminal, and not when NO_COLOR is set.

@@ -49,14 +49,16 @@ Finding find_device(const Invocation& invocation, Backend backend) {
   const DeviceInfo device = runtime->device();
   std::string text =
       fmt::format("{}, {} {}, {}", device.name, device.processors,
-                  backend == Backend::cuda ? "multiprocessors" : "threads", runtime->target().text());
+                  backend == Backend::cuda ? "multiprocessors" : "threads",
+                  invocation.verbose() ? runtime->target().text() : short_target(runtime->target().text()));
   if (!device.driver.empty()) text += fmt::format(", driver {}", device.driver);
   return {.name = name + " device", .is_good = true, .text = std::move(text)};
 }
 
 Finding find_clang() {
 #if LATHE_WITH_LLVM
-  return {.name = "clang", .is_good = true, .text = codegen::make_clang_compiler()->identity()};
+  const std::string identity = codegen::make_clang_compiler()->identity();  // version, then options
+  return {.name = "clang", .is_good = true, .text = identity.substr(0, identity.find(" -"))};
 #else
   return {.name = "clang",
           .is_good = false,

@@ -7,14 +7,25 @@
 
 namespace lathe::tools {
 
+namespace {
+
+/// The line of an event's message that says which kernel it is: of a key text, the one after its title.
+std::string first_line_of(std::string_view message) {
+  const std::size_t title = message.find('\n');
+  if (title == std::string_view::npos) return std::string(message);
+  message.remove_prefix(title + 1);
+  return std::string(message.substr(0, message.find('\n')));
+}
+
+}  // namespace
+
 Options Invocation::options() const {
   Options options;
   if (const std::string directory = cache_dir(); !directory.empty()) options.cache_dir = directory;
   if (globals_.verbose) {
     options.on_event = [&console = console_](const Event& event) {
       const double ms = std::chrono::duration<double, std::milli>(event.duration).count();
-      // The first line says which kernel it is; a key text has several.
-      const std::string_view message = event.message.substr(0, event.message.find('\n'));
+      const std::string message = first_line_of(event.message);
       console.note(fmt::format("{} {} {:.3f} ms {}", name_of(event.kind), event.key, ms, message));
     };
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <functional>
 #include <optional>
 
 #include <fmt/format.h>
@@ -22,8 +21,6 @@ using codegen::Extent;
 
 /// Values of the scalars that shapes depend on: {"rows", 8}.
 using Symbols = std::map<std::string, std::int64_t, std::less<>>;
-
-constexpr std::byte kPoison{0xFF};
 
 Error bad(std::string message, std::string hint = {}) {
   return {.code = ErrorCode::invalid_argument,
@@ -103,14 +100,19 @@ Result<void> store_scalars(std::span<const Argument> arguments, const GivenArgum
 
 // ---- Shapes.
 
-std::string expected_shape(const Argument& tensor, bool with_ones) {
+/// An extent of one that arrays may leave out: one that follows a count, such as the heads of a norm that has
+/// only one. A row of one element keeps its extent.
+bool may_be_left_out(std::span<const Extent> extents, std::size_t index) {
+  const Extent& extent = extents[index];
+  return index > 0 && !extents[index - 1].symbol.empty() && extent.symbol.empty() && extent.constant == 1;
+}
+
+std::string expected_shape(const Argument& tensor) {
   std::vector<std::string> extents;
-  for (const Extent& extent : tensor.shape) {
-    if (!extent.symbol.empty()) {
-      extents.emplace_back(extent.symbol);
-    } else if (with_ones || extent.constant != 1) {
-      extents.push_back(std::to_string(extent.constant));
-    }
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+    const Extent& extent = tensor.shape[i];
+    if (may_be_left_out(tensor.shape, i)) continue;
+    extents.push_back(extent.symbol.empty() ? std::to_string(extent.constant) : std::string(extent.symbol));
   }
   return fmt::format("[{}]", fmt::join(extents, ", "));
 }
@@ -120,8 +122,9 @@ bool match_extents(std::span<const Extent> extents, std::span<const std::int64_t
                    Symbols& symbols) {
   std::size_t at = 0;
   Symbols learnt = symbols;
-  for (const Extent& extent : extents) {
-    if (extent.symbol.empty() && extent.constant == 1 && !with_ones) continue;
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    const Extent& extent = extents[i];
+    if (!with_ones && may_be_left_out(extents, i)) continue;
     if (at == shape.size()) return false;
     const std::int64_t found = shape[at++];
     const std::int64_t expected = extent.symbol.empty()
@@ -156,54 +159,11 @@ Result<Symbols> derive_symbols(std::span<const Argument> arguments, const GivenA
       const auto symbol = symbols.find(extent.symbol);
       if (symbol != symbols.end()) known += fmt::format(", {} = {}", symbol->first, symbol->second);
     }
-    return bad(fmt::format("{}: expected shape {}{}, found {}", argument.name,
-                           expected_shape(argument, false), known, format_shape(array.shape)),
+    return bad(fmt::format("{}: expected shape {}{}, found {}", argument.name, expected_shape(argument),
+                           known, format_shape(array.shape)),
                "the shape follows from the spec, and counts from the first array or --set");
   }
   return symbols;
-}
-
-// ---- Strides.
-
-/// The tensor's strides in the order of its extents: members NAME_*_stride of the struct, which op.prepare
-/// has resolved; extents without such a member are tightly packed.
-std::vector<std::int64_t> strides_of(const LaunchTensor& tensor, std::span<const Argument> arguments,
-                                     std::span<const std::byte> args) {
-  std::vector<std::int64_t> strides(tensor.shape.size(), 1);
-  for (std::size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * tensor.shape[i];
-  const std::string prefix = std::string(tensor.argument.name) + "_";
-  std::size_t next = 0;
-  for (const Argument& scalar : arguments) {
-    if (scalar.kind != ArgumentKind::scalar || !scalar.name.starts_with(prefix)) continue;
-    const std::string_view rest = scalar.name.substr(prefix.size());
-    if (rest.find('_') != rest.rfind('_') || !rest.ends_with("_stride") || next + 1 >= strides.size())
-      continue;
-    Index stride = 0;
-    std::memcpy(&stride, args.data() + scalar.offset, sizeof stride);
-    if (stride != 0) strides[next] = stride;
-    ++next;
-  }
-  return strides;
-}
-
-/// Calls `visit(packed, strided, count)` for each run of contiguous elements.
-void for_each_run(const LaunchTensor& tensor,
-                  const std::function<void(std::int64_t, std::int64_t, std::int64_t)>& visit) {
-  const std::int64_t inner = tensor.shape.empty() ? 1 : tensor.shape.back();
-  std::int64_t total = 1;
-  for (const std::int64_t extent : tensor.shape) total *= extent;
-  if (total == 0) return;
-  const std::size_t outer_rank = tensor.shape.empty() ? 0 : tensor.shape.size() - 1;
-  std::vector<std::int64_t> index(outer_rank, 0);
-  for (std::int64_t packed = 0; packed < total; packed += inner) {
-    std::int64_t strided = 0;
-    for (std::size_t i = 0; i < outer_rank; ++i) strided += index[i] * tensor.strides[i];
-    visit(packed, strided, inner);
-    for (std::size_t i = outer_rank; i-- > 0;) {
-      if (++index[i] < tensor.shape[i]) break;
-      index[i] = 0;
-    }
-  }
 }
 
 std::vector<std::byte> default_args(const KernelSpec& spec) {
@@ -218,15 +178,6 @@ std::vector<std::byte> default_args(const KernelSpec& spec) {
 }
 
 }  // namespace
-
-std::int64_t LaunchTensor::span_elements() const {
-  std::int64_t last = 0;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] == 0) return 0;
-    last += (shape[i] - 1) * strides[i];
-  }
-  return last + 1;
-}
 
 Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const GivenArguments& given) {
   const codegen::Op& op = codegen::op_of(spec);
@@ -258,8 +209,8 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
       }
       tensor.elements = *std::move(elements);
     }
-    // prepare() wants pointers; these are never followed.
-    store(launch.args_, argument.offset, std::uintptr_t{1} << 20);
+    // prepare() wants pointers that do not overlap; these are never followed.
+    store(launch.args_, argument.offset, (launch.tensors_.size() + 1) << 44);
     launch.tensors_.push_back(std::move(tensor));
   }
   // Fills in the strides and checks all that a launch would check.
@@ -271,17 +222,7 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
 
 Result<void> LaunchArguments::upload(Runtime& runtime) {
   for (LaunchTensor& tensor : tensors_) {
-    const std::size_t width = lathe::size_of(tensor.argument.dtype);
-    std::vector<std::byte> image(static_cast<std::size_t>(tensor.span_elements()) * width, kPoison);
-    if (!tensor.elements.empty()) {
-      for_each_run(tensor, [&](std::int64_t packed, std::int64_t strided, std::int64_t count) {
-        std::memcpy(image.data() + static_cast<std::size_t>(strided) * width,
-                    tensor.elements.data() + static_cast<std::size_t>(packed) * width,
-                    static_cast<std::size_t>(count) * width);
-      });
-    }
-    LATHE_TRY(tensor.buffer, runtime.allocate(image.size()));
-    LATHE_CHECK(runtime.copy_to_device(tensor.buffer.data(), image.data(), image.size(), Stream{}));
+    LATHE_CHECK(tensor.upload(runtime));
     store(args_, tensor.argument.offset, tensor.buffer.data());
   }
   return {};
@@ -291,32 +232,28 @@ Result<NpyArray> LaunchArguments::download(Runtime& runtime, const std::string& 
   const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const LaunchTensor& tensor) {
     return tensor.argument.kind == ArgumentKind::output && tensor.argument.name == name;
   });
-  if (found == tensors_.end()) {
-    std::vector<std::string_view> known;
-    for (const LaunchTensor& tensor : tensors_) {
-      if (tensor.argument.kind == ArgumentKind::output) known.push_back(tensor.argument.name);
-    }
-    return unknown_name("output", name, known);
-  }
-  const LaunchTensor& tensor = *found;
-  const std::size_t width = lathe::size_of(tensor.argument.dtype);
-  std::vector<std::byte> image(static_cast<std::size_t>(tensor.span_elements()) * width);
-  LATHE_CHECK(runtime.copy_to_host(image.data(), tensor.buffer.data(), image.size(), Stream{}));
-  std::int64_t total = 1;
-  for (const std::int64_t extent : tensor.shape) total *= extent;
-  std::vector<std::byte> packed_elements(static_cast<std::size_t>(total) * width);
-  for_each_run(tensor, [&](std::int64_t packed, std::int64_t strided, std::int64_t count) {
-    std::memcpy(packed_elements.data() + static_cast<std::size_t>(packed) * width,
-                image.data() + static_cast<std::size_t>(strided) * width,
-                static_cast<std::size_t>(count) * width);
-  });
+  if (found == tensors_.end()) return unknown_name("output", name, output_names());
+  LATHE_TRY(std::vector<std::byte> elements, found->download(runtime));
   std::vector<std::int64_t> shape;
-  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
-    const Extent& extent = tensor.argument.shape[i];
-    const bool is_unit = extent.symbol.empty() && extent.constant == 1;
-    if (has_unit_extents_ || !is_unit) shape.push_back(tensor.shape[i]);
+  for (std::size_t i = 0; i < found->shape.size(); ++i) {
+    const bool is_there = has_unit_extents_ || !may_be_left_out(found->argument.shape, i);
+    if (is_there) shape.push_back(found->shape[i]);
   }
-  return from_elements(tensor.argument.dtype, std::move(shape), std::move(packed_elements));
+  return from_elements(found->argument.dtype, std::move(shape), std::move(elements));
+}
+
+std::vector<std::string_view> LaunchArguments::output_names() const {
+  std::vector<std::string_view> names;
+  for (const LaunchTensor& tensor : tensors_) {
+    if (tensor.argument.kind == ArgumentKind::output) names.push_back(tensor.argument.name);
+  }
+  return names;
+}
+
+Result<void> LaunchArguments::check_output(const std::string& name) const {
+  const auto names = output_names();
+  if (std::find(names.begin(), names.end(), name) == names.end()) return unknown_name("output", name, names);
+  return {};
 }
 
 }  // namespace lathe::tools

@@ -6,29 +6,17 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include <lathe/buffer.h>
 #include <lathe/error.h>
 #include <lathe/runtime.h>
 #include <lathe/specs.h>
 
-#include "codegen/op.h"
+#include "tools/lathe/launch_tensor.h"
 #include "tools/lathe/npy.h"
 
 namespace lathe::tools {
-
-/// A tensor of a launch: elements tightly packed on the host, strided on the device.
-struct LaunchTensor {
-  codegen::Argument argument;
-  std::vector<std::int64_t> shape;    ///< every extent, ones included
-  std::vector<std::int64_t> strides;  ///< elements, one per extent; the last is 1
-  std::vector<std::byte> elements{};  ///< packed; of inputs
-  Buffer buffer{};
-
-  /// Elements between the first and one past the last, gaps included.
-  std::int64_t span_elements() const;
-};
 
 /// What was given on the command line, by name.
 struct GivenArguments {
@@ -55,10 +43,14 @@ class LaunchArguments {
   /// is complete. Errors: invalid_argument for a name that is not an output's.
   Result<NpyArray> download(Runtime& runtime, const std::string& name) const;
 
+  /// Errors: invalid_argument, when no output has that name.
+  Result<void> check_output(const std::string& name) const;
+
   std::span<const LaunchTensor> tensors() const { return tensors_; }
 
  private:
   LaunchArguments() = default;
+  std::vector<std::string_view> output_names() const;
 
   std::vector<std::byte> args_;
   std::vector<LaunchTensor> tensors_;

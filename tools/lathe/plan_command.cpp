@@ -26,7 +26,8 @@ struct PlanArguments {
 
 Result<ExitCode> run_plan(const Invocation& invocation, const PlanArguments& arguments) {
   LATHE_TRY(const std::string text, read_file(arguments.config));
-  LATHE_TRY(const models::ModelConfig config, models::parse_config(text, arguments.config));
+  const std::string file = arguments.config == "-" ? "standard input" : arguments.config;
+  LATHE_TRY(const models::ModelConfig config, models::parse_config(text, file));
   LATHE_TRY(const models::ModelPlan plan, models::plan_model(config));
 
   ordered_json specs = ordered_json::array();

@@ -111,8 +111,9 @@ int run_program(const std::vector<std::string>& arguments, Console& console,
   Globals globals;
   Action selected;
   CLI::App app("Lathe turns kernel specs into running kernels, and keeps them.", "lathe");
-  app.fallthrough();   // global options may stand after the command
-  app.allow_extras();  // so that what is unknown gets our message, not CLI11's
+  app.fallthrough();             // global options may stand after the command
+  app.allow_extras();            // so that what is unknown gets our message, not CLI11's
+  app.require_subcommand(0, 1);  // so that `bench cache` names a benchmark, not another command
   app.footer(
       "Exit status: 0 ok, 1 wrong usage, 2 some specs failed, 3 something missing, damaged or wrong, 4 "
       "cache\n"

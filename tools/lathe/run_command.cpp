@@ -3,12 +3,10 @@
 #include <memory>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "codegen/canonical.h"
-#include "codegen/edit_distance.h"
 #include "codegen/spec_json.h"
 #include "runtime/base/try.h"
 #include "tools/lathe/invocation.h"
@@ -79,14 +77,8 @@ Result<GivenArguments> read_inputs(const Invocation& invocation, const RunArgume
 /// Before anything is compiled: a wrong name should not cost a compile.
 Result<Assignments> parse_outputs(const LaunchArguments& launch, const RunArguments& arguments) {
   LATHE_TRY(Assignments outputs, parse_assignments("--out", arguments.outputs));
-  std::vector<std::string_view> known;
-  for (const LaunchTensor& tensor : launch.tensors()) {
-    if (tensor.argument.kind == codegen::ArgumentKind::output) known.push_back(tensor.argument.name);
-  }
   for (const auto& [name, path] : outputs) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    return bad(fmt::format("there is no output \"{}\"{}", name, codegen::did_you_mean(name, known)),
-               fmt::format("this spec has {}", fmt::join(known, ", ")));
+    LATHE_CHECK(launch.check_output(name));
   }
   return outputs;
 }
@@ -123,7 +115,8 @@ void print_result(const Invocation& invocation, const Kernel& kernel, const RunA
                            {"outputs", outputs}});
     return;
   }
-  std::string line = fmt::format("{} on {}: ", short_name(kernel.spec()), kernel.target().text());
+  std::string line =
+      fmt::format("{} on {}: ", short_name(kernel.spec()), short_target(kernel.target().text()));
   line += arguments.repeat > 1 ? fmt::format("median {:.4f} ms, min {:.4f} ms of {} launches",
                                              timing.median_ms, timing.min_ms, arguments.repeat)
                                : fmt::format("{:.4f} ms", timing.median_ms);

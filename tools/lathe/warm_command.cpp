@@ -87,9 +87,10 @@ void print_summary(const Invocation& invocation, const Runtime& runtime, const W
                            {"for_other_targets", counts.elsewhere}});
     return;
   }
-  std::string line = fmt::format(
-      "{}: {} kernels ready, {} compiled, {} from cache, {} failed", runtime.target().text(), counts.ready,
-      stats.compiles - stats.compile_failures, stats.disk_hits + stats.memory_hits, counts.failed);
+  std::string line = fmt::format("{}: {} kernels ready, {} compiled, {} from cache, {} failed",
+                                 short_target(runtime.target().text()), counts.ready,
+                                 stats.compiles - stats.compile_failures, stats.disk_hits + stats.memory_hits,
+                                 counts.failed);
   if (counts.not_begun > 0) line += fmt::format(", {} not begun", counts.not_begun);
   if (counts.elsewhere > 0) line += fmt::format(", {} for other targets left out", counts.elsewhere);
   invocation.console().print(line);

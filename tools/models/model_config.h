@@ -22,7 +22,7 @@ struct ModelConfig {
   std::int64_t q_lora_rank = 0;   ///< 0: queries are not compressed
   std::int64_t kv_lora_rank = 0;  ///< 0: keys and values are not compressed
   double epsilon = 1e-6;
-  std::vector<std::string> assumed;  ///< what the file did not say: "rms_norm_eps: 1e-06"
+  std::vector<std::string> assumed{};  ///< what the file did not say: "rms_norm_eps: 1e-06"
 };
 
 /// Reads the text of a config.json; of a multimodal model, its text_config. Errors: invalid_argument naming
