@@ -132,7 +132,7 @@ Result<Times> time_both(Runtime& runtime, const Kernel& kernel, const NormWorklo
   return times;
 }
 
-Result<void> bench_case(const Invocation& invocation, Runtime& runtime, Shape shape,
+Result<void> bench_case(const Invocation& invocation, Runtime& runtime, const Case& measured,
                         const std::atomic<bool>& stop) {
   const RmsNormSpec plain{.hidden_size = measured.hidden_size, .dtype = bf16, .casting = measured.casting};
   LATHE_TRY(const KernelSpec spec, codegen::op_of(KernelSpec(plain)).normalize(plain));
