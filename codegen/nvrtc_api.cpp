@@ -152,7 +152,8 @@ Result<std::shared_ptr<const NvrtcApi>> bind(std::shared_ptr<void> library, cons
 Result<std::shared_ptr<const NvrtcApi>> NvrtcApi::open(const std::string& path) {
   std::vector<std::string> reasons;
   for (const std::string& place : places_of(path)) {
-    if (void* handle = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+    // Never unloaded: NVRTC leaves memory of its C++ runtime behind each time, and loading it takes 30 ms.
+    if (void* handle = ::dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) {
       auto api = bind(std::shared_ptr<void>(handle, [](void* library) { ::dlclose(library); }), place);
       if (api) return api;
       reasons.push_back(std::move(api.error().message));  // too old: there may be another

@@ -14,7 +14,7 @@ using NvrtcProgram = struct NvrtcProgramHandle*;
 using NvrtcStatus = int;
 inline constexpr NvrtcStatus kNvrtcSuccess = 0;
 
-/// Immutable once opened; closes the library on destruction. NVRTC itself is thread-safe.
+/// Immutable once opened. The library stays loaded until the process ends. NVRTC itself is thread-safe.
 struct NvrtcApi {
   NvrtcStatus (*version)(int* major, int* minor);
   NvrtcStatus (*create_program)(NvrtcProgram*, const char* source, const char* name, int headers,
@@ -36,7 +36,7 @@ struct NvrtcApi {
   int major = 0;
   int minor = 0;
 
-  std::shared_ptr<void> library;  ///< keeps it open
+  std::shared_ptr<void> library;  ///< the loader's handle
 
   /// Opens `path`: a library, or a directory such as a toolkit's lib64 or a site-packages with NVIDIA's
   /// wheels. If it is empty: the usual names in the usual places. Errors: toolchain_missing with what was
