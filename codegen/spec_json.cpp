@@ -33,7 +33,7 @@ Error bad(std::string message, std::string hint = {}) {
 }
 
 /// What came from outside may be of any size; messages are not.
-std::string shortened(std::string text) {
+std::string shortened(const std::string& text) {
   constexpr std::size_t kMaxLength = 60;
   return text.size() > kMaxLength ? text.substr(0, kMaxLength) + "..." : text;
 }
