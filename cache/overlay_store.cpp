@@ -47,8 +47,11 @@ Result<bool> OverlayStore::remove(const Digest& key) {
   for (const OverlayLayer& layer : layers_) {
     if (layer.read_only) continue;
     auto removed = layer.store->remove(key);
-    if (!removed && !failure) failure = std::move(removed).error();
-    was_there = was_there || (removed && *removed);
+    if (removed) {
+      was_there = was_there || *removed;
+    } else if (!failure) {
+      failure = std::move(removed).error();
+    }
   }
   if (failure) return *std::move(failure);
   return was_there;
