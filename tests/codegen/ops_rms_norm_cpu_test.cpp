@@ -58,7 +58,7 @@ TEST_CASE("element types are those of the spec, the weight's its own") {
 TEST_CASE("every combination of a spec's choices compiles without a warning", "[slow]") {
   const auto compiler = lathe::codegen::make_clang_compiler();
   const TemplateLibrary library = TemplateLibrary::embedded();
-  const char* const name = GENERATE("cpu:x86-64", "cpu:x86-64-v3", "cpu:x86-64-v4");
+  const char* const name = GENERATE("cpu:x86-64", "cpu:x86-64-v4");
   const DType dtype = GENERATE(f32, f16, bf16);
   const Casting casting = GENERATE(Casting::llama, Casting::gemma, Casting::none);
   const Residual residual = GENERATE(Residual::none, Residual::round_then_norm, Residual::norm_then_round);

@@ -32,8 +32,8 @@ Options Invocation::options() const {
   return options;
 }
 
-Result<Runtime> Invocation::open(Options options) const {
-  LATHE_TRY(Runtime runtime, Runtime::open(std::move(options)));
+Result<Runtime> Invocation::open(const Options& options) const {
+  LATHE_TRY(Runtime runtime, Runtime::open(options));
   tell_warnings(runtime);
   return runtime;
 }

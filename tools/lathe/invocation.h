@@ -42,7 +42,7 @@ class Invocation {
   Options options() const;
 
   /// Runtime::open, and then tell_warnings.
-  Result<Runtime> open(Options options) const;
+  Result<Runtime> open(const Options& options) const;
 
   /// What a Runtime has to say about its cache, on stderr; each warning once.
   void tell_warnings(const Runtime& runtime) const;
