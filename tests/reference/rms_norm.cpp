@@ -41,17 +41,25 @@ std::vector<double> residual_sum(const RmsNormSpec& spec, const std::vector<doub
   return sum;
 }
 
+/// A float sum of `count` positive terms. Kernels add at most a few hundred of them one after the other, then
+/// partial sums; each may lose a denormal; the total may overflow.
+Bounds sum_in_float(double sum, std::size_t count) {
+  if (sum == 0 || !std::isfinite(sum)) return {sum, sum};
+  const double relative = (4 + std::sqrt(static_cast<double>(std::min<std::size_t>(count, 4096)))) * 0x1p-24;
+  const double room = sum * relative + static_cast<double>(count) * 0x1p-150;
+  return rounded(f32, {std::max(0.0, sum - room), sum + room});
+}
+
 Bounds reciprocal_root(const RmsNormSpec& spec, const std::vector<double>& values, double epsilon) {
   const auto step = [&](Bounds bounds) {
     return spec.casting == Casting::none ? rounded(spec.dtype, bounds) : bounds;
   };
   double sum = 0;
   for (const double value : values) sum += step({value * value, value * value}).low;
-  // All terms are positive. Kernels add at most a few hundred of them one after the other, then partial sums.
-  const double sum_error =
-      (4 + std::sqrt(static_cast<double>(std::min<std::size_t>(values.size(), 4096)))) * 0x1p-24;
-  const double exact_mean = sum / static_cast<double>(values.size());
-  const Bounds mean = step(widened({exact_mean, exact_mean}, sum_error));
+  if (std::isnan(sum)) return {sum, sum};
+  const auto count = static_cast<double>(values.size());
+  const Bounds total = sum_in_float(sum, values.size());
+  const Bounds mean = step(widened({total.low / count, total.high / count}));
   const Bounds shifted = step(widened({mean.low + epsilon, mean.high + epsilon}));
   return step(widened({1 / std::sqrt(shifted.high), 1 / std::sqrt(std::max(0.0, shifted.low))}));
 }
