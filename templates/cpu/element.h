@@ -53,6 +53,8 @@ struct F32 : Element<F32, float, Floats> {
 };
 
 /// Two elements share a word: the evens, then the odds, are had by a shift and a mask.
+/// Narrow and round REQUIRE that the lower half of a NaN is not all ones: those of bf16 and of arithmetic
+/// have it clear; for others there is with_plain_nans.
 struct Bf16 : Element<Bf16, unsigned short, RegisterWords> {
   using Storage = unsigned short;
   using Element::round;
@@ -70,11 +72,10 @@ struct Bf16 : Element<Bf16, unsigned short, RegisterWords> {
 
  private:
   /// The result is in the upper halves. In integers, because the processors' own instruction flushes
-  /// denormals to zero. NaNs stay as they are: what arithmetic gives has its quiet bit in the upper half.
+  /// denormals to zero. Nothing carries out of a plain NaN.
   static Words rounded_bits(Floats values) {
     const Words bits = __builtin_bit_cast(Words, values);
-    const Words is_number = __builtin_bit_cast(Words, values == values);
-    return bits + ((((bits >> 16) & 1u) + 0x7FFFu) & is_number);
+    return bits + 0x7FFFu + ((bits >> 16) & 1u);
   }
 };
 
@@ -122,6 +123,11 @@ struct F16 : Element<F16, _Float16, Halves> {
 };
 
 #endif
+
+/// Every NaN as arithmetic makes it: what somebody's float tensor holds may have any bits.
+inline Floats with_plain_nans(Floats values) {
+  return values == values ? values : Floats(__builtin_nanf(""));
+}
 
 /// Values of element type From in the lane order of To.
 template <class To, class From>

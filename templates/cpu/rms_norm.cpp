@@ -108,16 +108,27 @@ inline Floats scaled(Floats values, float rstd, Floats weight) {
 }
 
 inline Floats shifted_weight(Floats loaded) {
-  const Floats weight = in_order_of<X, W>(loaded);
+  Floats weight = in_order_of<X, W>(loaded);
+  if constexpr (sizeof(W::Storage) == 4 && sizeof(X::Storage) == 2) weight = with_plain_nans(weight);
   if constexpr (kWeightOffset == 0.0f) return rounded_if(kRoundSteps, weight);
   return rounded_if(kRoundSteps, weight + kWeightOffset);
 }
 
+inline void prefetch(const X::Storage* from) {
+  constexpr int kLineBytes = 64;
+  for (int i = 0; i < X::kVectorBytes; i += kLineBytes)
+    __builtin_prefetch(reinterpret_cast<const char*>(from) + i);
+}
+
+/// Fetches the next row meanwhile, so that reads and writes are under way together: without, a row's
+/// arithmetic waits for memory, then memory for the arithmetic.
 template <bool kStreaming>
-inline void write_row(const Row& row, const W::Storage* weight, float rstd) {
+inline void write_row(const Row& row, const W::Storage* weight, float rstd, const Row& next) {
 #pragma clang loop unroll_count(2)
   for (int i = 0; i < kVectors; ++i) {
     const int at = i * kLanes;
+    prefetch(next.x + at);
+    if constexpr (kHasResidual) prefetch(next.residual_in + at);
     const Floats values = load_vector(row, at);
     Floats w = 1.0f;
     if constexpr (kHasWeight) w = shifted_weight(W::load(weight + at));
@@ -172,13 +183,15 @@ extern "C" void lathe_rms_norm(const lathe::RmsNormArgs* args, Index first_block
   const auto* weight = static_cast<const W::Storage*>(args->weight);
   for (Index unit = first_block * kRowsPerBlock; unit < end; ++unit) {
     const Row row = row_at(*args, unit / kHeads, unit % kHeads);
+    const Index after = unit + 1 < end ? unit + 1 : unit;
+    const Row next = row_at(*args, after / kHeads, after % kHeads);
     const float rstd = reciprocal_root(sum_of_squares(row), args->epsilon);
     if constexpr (kStoreRstd) args->rstd[unit] = rstd;
     if (should_stream(*args, row)) {
-      write_row<true>(row, weight, rstd);
+      write_row<true>(row, weight, rstd, next);
       streamed = true;
     } else {
-      write_row<false>(row, weight, rstd);
+      write_row<false>(row, weight, rstd, next);
     }
   }
   // Streaming stores are not ordered with later ones, such as the one that tells another thread of this
