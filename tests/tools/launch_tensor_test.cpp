@@ -24,7 +24,9 @@ TEST_CASE("Strides come from the members named after the tensor, in the order of
 }
 
 TEST_CASE("The span reaches from the first element to the last") {
-  CHECK(LaunchTensor{.argument = {}, .shape = {4, 3, 8}, .strides = {100, 20, 1}}.span_elements() == 348);
-  CHECK(LaunchTensor{.argument = {}, .shape = {0, 8}, .strides = {8, 1}}.span_elements() == 0);
-  CHECK(LaunchTensor{.argument = {}, .shape = {0, 8}, .strides = {8, 1}}.element_count() == 0);
+  const LaunchTensor strided{.argument = Argument(), .shape = {4, 3, 8}, .strides = {100, 20, 1}};
+  CHECK(strided.span_elements() == 348);
+  const LaunchTensor empty{.argument = Argument(), .shape = {0, 8}, .strides = {8, 1}};
+  CHECK(empty.span_elements() == 0);
+  CHECK(empty.element_count() == 0);
 }
