@@ -12,7 +12,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   target_compile_options(lathe_settings INTERFACE -Wno-restrict)
 endif()
 if(LATHE_STATIC_DEPENDENCIES)
-  target_link_options(lathe_settings INTERFACE -static-libstdc++ -static-libgcc)
+  # Parts of libstdc++.a that nothing uses would ask for a newer glibc than the rest: arc4random, 2.36.
+  target_link_options(lathe_settings INTERFACE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
 endif()
 if(LATHE_DEVELOPER_MODE)
   target_compile_options(lathe_settings INTERFACE -Werror)
