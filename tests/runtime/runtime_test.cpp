@@ -159,3 +159,17 @@ TEST_CASE("kernels for GPUs are compiled ahead of time without one") {
   }
 }
 #endif
+
+#if !LATHE_WITH_LLVM && !LATHE_WITH_CUDA
+TEST_CASE("a runtime without any compiler or executor opens and says what it lacks") {
+  const TempDir directory;
+  Runtime runtime = Runtime::open(options_in(directory)).value();
+  CHECK_FALSE(runtime.has_device());
+  const auto kernel = runtime.get(RmsNormSpec{.hidden_size = 64});
+  REQUIRE_FALSE(kernel.has_value());
+  CHECK(kernel.error().code == ErrorCode::device_missing);
+  CHECK(kernel.error().message.find("no CUDA executor") != std::string::npos);
+  CHECK(kernel.error().message.find("no CPU executor") != std::string::npos);
+  CHECK(kernel.error().hint.find("LATHE_WITH_") != std::string::npos);
+}
+#endif
