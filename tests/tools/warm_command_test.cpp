@@ -41,7 +41,7 @@ TEST_CASE("What a manifest names is compiled and loaded, and only loaded the nex
   CHECK(again.line().at("ready") == 2);
 }
 
-TEST_CASE("A recorded trace is replayed; lines for other machines are left out") {
+TEST_CASE("A recorded trace is replayed, but for lines of other machines") {
   if (skipped()) return;
   const tests::TempDir directory;
   const std::string trace = (directory.path() / "trace.jsonl").string();
