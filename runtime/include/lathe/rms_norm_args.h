@@ -10,8 +10,10 @@ namespace lathe {
 ///
 /// Shapes: x, y, residual_in, residual_out [rows, heads, hidden_size]; weight [hidden_size]; rstd [rows,
 /// heads]. Strides count elements between the starts of neighbouring rows (or heads); the last dimension is
-/// contiguous. A stride of 0 means tightly packed. y may be x, residual_out may be residual_in; other
-/// overlaps are not allowed.
+/// contiguous. A stride of 0 means tightly packed.
+///
+/// In place: y may be x, residual_out may be residual_in, if their strides are equal, which a launch checks.
+/// Other overlaps are not allowed.
 struct RmsNormArgs {
   const void* x = nullptr;
   const void* weight = nullptr;  ///< ignored when the spec has no weight
