@@ -9,13 +9,14 @@ namespace {
 constexpr unsigned kKiB = 1024;
 
 constexpr CudaArch kArchs[] = {
-    {"sm_80", 163 * kKiB, 1, false}, {"sm_86", 99 * kKiB, 1, false},   {"sm_87", 163 * kKiB, 1, false},
-    {"sm_89", 99 * kKiB, 1, true},   {"sm_90", 227 * kKiB, 8, true},   {"sm_90a", 227 * kKiB, 8, true},
-    {"sm_100", 227 * kKiB, 8, true}, {"sm_100f", 227 * kKiB, 8, true}, {"sm_100a", 227 * kKiB, 8, true},
-    {"sm_103", 227 * kKiB, 8, true}, {"sm_103f", 227 * kKiB, 8, true}, {"sm_103a", 227 * kKiB, 8, true},
-    {"sm_110", 227 * kKiB, 8, true}, {"sm_110f", 227 * kKiB, 8, true}, {"sm_110a", 227 * kKiB, 8, true},
-    {"sm_120", 99 * kKiB, 8, true},  {"sm_120f", 99 * kKiB, 8, true},  {"sm_120a", 99 * kKiB, 8, true},
-    {"sm_121", 99 * kKiB, 8, true},  {"sm_121f", 99 * kKiB, 8, true},  {"sm_121a", 99 * kKiB, 8, true},
+    {"sm_80", 163 * kKiB, 1, false},  {"sm_86", 99 * kKiB, 1, false},  {"sm_87", 163 * kKiB, 1, false},
+    {"sm_88", 99 * kKiB, 1, false},   {"sm_89", 99 * kKiB, 1, true},   {"sm_90", 227 * kKiB, 8, true},
+    {"sm_90a", 227 * kKiB, 8, true},  {"sm_100", 227 * kKiB, 8, true}, {"sm_100f", 227 * kKiB, 8, true},
+    {"sm_100a", 227 * kKiB, 8, true}, {"sm_103", 227 * kKiB, 8, true}, {"sm_103f", 227 * kKiB, 8, true},
+    {"sm_103a", 227 * kKiB, 8, true}, {"sm_110", 227 * kKiB, 8, true}, {"sm_110f", 227 * kKiB, 8, true},
+    {"sm_110a", 227 * kKiB, 8, true}, {"sm_120", 99 * kKiB, 8, true},  {"sm_120f", 99 * kKiB, 8, true},
+    {"sm_120a", 99 * kKiB, 8, true},  {"sm_121", 99 * kKiB, 8, true},  {"sm_121f", 99 * kKiB, 8, true},
+    {"sm_121a", 99 * kKiB, 8, true},
 };
 
 }  // namespace

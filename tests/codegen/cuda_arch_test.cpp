@@ -7,8 +7,8 @@
 using namespace lathe::codegen;
 
 TEST_CASE("an architecture is found by its name only") {
-  for (const char* name :
-       {"sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_100a", "sm_103", "sm_120", "sm_120a"}) {
+  for (const char* name : {"sm_80", "sm_86", "sm_87", "sm_88", "sm_89", "sm_90", "sm_90a", "sm_100",
+                           "sm_100a", "sm_103", "sm_120", "sm_120a"}) {
     INFO(name);
     REQUIRE(find_cuda_arch(name) != nullptr);
     CHECK(find_cuda_arch(name)->name == name);
@@ -39,6 +39,15 @@ TEST_CASE("variants of one architecture share their facts") {
         CHECK(other.max_dynamic_shared_bytes == arch.max_dynamic_shared_bytes);
       }
     }
+  }
+}
+
+TEST_CASE("of compute capabilities 8.x only 8.0 and 8.7 have the large shared memory") {
+  for (const char* name : {"sm_80", "sm_87"}) {
+    CHECK(find_cuda_arch(name)->max_dynamic_shared_bytes == 163 * 1024);
+  }
+  for (const char* name : {"sm_86", "sm_88", "sm_89"}) {
+    CHECK(find_cuda_arch(name)->max_dynamic_shared_bytes == 99 * 1024);
   }
 }
 
