@@ -57,5 +57,7 @@ TEST_CASE("What is wrong is told with its place") {
   CHECK_FALSE(parse_manifest(R"({"version": 1, "specs": []})", "m"));
   CHECK_FALSE(parse_manifest("", "m"));
   CHECK_FALSE(parse_manifest(R"({"version": 1, "specs": [)" + kSpec + R"(], "targets": ["sm90"]})", "m"));
-  CHECK_FALSE(parse_manifest(R"({"version": 1})", "m"));
+  const auto none = parse_manifest(R"({"version": 1})", "m");
+  REQUIRE_FALSE(none);
+  CHECK(none.error().message == "m: specs is not an array");
 }

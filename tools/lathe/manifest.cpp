@@ -58,10 +58,10 @@ Result<void> check_members(const json& object, const std::string& name) {
 Result<Manifest> parse_object(const json& object, const std::string& name) {
   LATHE_CHECK(check_members(object, name));
   Manifest manifest;
-  if (!object["specs"].is_array()) return bad(name, "specs is not an array");
-  for (std::size_t i = 0; i < object["specs"].size(); ++i) {
-    LATHE_TRY(const KernelSpec spec,
-              parse_spec(object["specs"][i].dump(), fmt::format("{}: specs[{}]", name, i)));
+  const auto specs = object.find("specs");
+  if (specs == object.end() || !specs->is_array()) return bad(name, "specs is not an array");
+  for (std::size_t i = 0; i < specs->size(); ++i) {
+    LATHE_TRY(const KernelSpec spec, parse_spec((*specs)[i].dump(), fmt::format("{}: specs[{}]", name, i)));
     add(manifest, spec, std::nullopt);
   }
   if (!object.contains("targets")) return manifest;
