@@ -1,41 +1,16 @@
-// Tensor maps: how the TMA unit of sm_90 and later finds a tile of a tensor in global memory.
+// Tensor maps as the driver encodes them.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
-#include <lathe/dtype.h>
 #include <lathe/error.h>
 
 #include "runtime/cuda/driver_api.h"
+#include "runtime/tensor_map.h"
 
 namespace lathe::runtime::cuda {
 
-/// Bytes of shared memory across which a box's 16-byte chunks are permuted to avoid bank conflicts.
-enum class Swizzle : std::uint8_t { none, bytes_32, bytes_64, bytes_128 };
-
-/// Bytes that the L2 cache fetches at once.
-enum class L2Promotion : std::uint8_t { none, bytes_64, bytes_128, bytes_256 };
-
-/// A tensor of up to five dimensions and the box that one TMA instruction moves. Dimension 0 is the innermost
-/// and contiguous one. What lies outside the tensor is read as zeros and not written.
-struct TensorMapSpec {
-  static constexpr unsigned kMaxRank = 5;
-
-  const void* address = nullptr;                  ///< device memory, a multiple of 16 bytes
-  DType dtype = bf16;                             ///< fp8 moves as bytes
-  unsigned rank = 2;                              ///< 1 to 5
-  std::array<std::uint64_t, kMaxRank> extents{};  ///< elements, 1 to 2^32
-  std::array<std::uint64_t, kMaxRank> strides{};  ///< *bytes* from one index to the next of the same
-                                                  ///< dimension, multiples of 16 below 2^40; [0] is not read
-  std::array<std::uint32_t, kMaxRank> box{};      ///< elements, 1 to 256; box[0] makes a multiple of 16 bytes
-  Swizzle swizzle = Swizzle::none;                ///< at least as wide as the box's innermost row
-  L2Promotion l2_promotion = L2Promotion::none;
-};
-
 /// Encodes on the host; no stream or device memory is touched. Pass the result to a kernel by value, as a
-/// `const __grid_constant__` parameter. Errors: invalid_argument naming the field, its value and the rule.
-/// The driver itself would only say CUDA_ERROR_INVALID_VALUE.
+/// `const __grid_constant__` parameter. Errors: those of check_tensor_map(), and what the driver refuses all
+/// the same.
 Result<TensorMap> encode_tensor_map(const DriverApi& api, const TensorMapSpec& spec);
 
 }  // namespace lathe::runtime::cuda
