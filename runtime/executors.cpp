@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "runtime/base/try.h"
+#include "runtime/ptx/emulator.h"
 #if LATHE_WITH_CUDA
 #include "runtime/cuda/cuda_executor.h"
 #endif
@@ -77,12 +78,22 @@ Result<void> check_processor([[maybe_unused]] const Target& target) {
   return {};
 }
 
-Result<std::shared_ptr<Executor>> open_backend(Backend backend, int device) {
-  if (backend == Backend::emulate) {
-    return missing(ErrorCode::unsupported, "this version of Lathe has no PTX emulator",
-                   "use --target cpu, or compile for a GPU with `lathe precompile`");
-  }
-  LATHE_TRY(std::shared_ptr<Executor> executor, backend == Backend::cuda ? open_cuda(device) : open_cpu());
+/// An emulator has no architecture of its own; this is the one whose kernels use the most of the ISA.
+constexpr const char* kDefaultEmulatedArch = "sm_90a";
+
+std::unique_ptr<Executor> open_emulator(const Target& target, const ResolvedOptions& options) {
+  return make_emulator({.arch = target.is_native() ? kDefaultEmulatedArch : target.arch,
+                        .checks = {.definedness = options.emulator_check >= EmulatorCheck::values,
+                                   .races = options.emulator_check >= EmulatorCheck::races},
+                        .seed = options.emulator_seed.value_or(0),
+                        .random_schedule = options.emulator_seed.has_value(),
+                        .on_profile = options.on_launch_profile});
+}
+
+Result<std::shared_ptr<Executor>> open_backend(Backend backend, const ResolvedOptions& options) {
+  if (backend == Backend::emulate) return std::shared_ptr(open_emulator(*options.target, options));
+  LATHE_TRY(std::shared_ptr<Executor> executor,
+            backend == Backend::cuda ? open_cuda(options.device) : open_cpu());
   return executor;
 }
 
@@ -98,16 +109,16 @@ Result<void> check_runs_on(const Target& wanted, const Target& device) {
       fmt::format("use --target {}, or compile without running with `lathe precompile`", device.text()));
 }
 
-Result<std::shared_ptr<Executor>> open_executor(const std::optional<Target>& target, int device) {
-  if (target) {
-    LATHE_TRY(auto executor, open_backend(target->backend, device));
+Result<std::shared_ptr<Executor>> open_executor(const ResolvedOptions& options) {
+  if (const std::optional<Target>& target = options.target) {
+    LATHE_TRY(auto executor, open_backend(target->backend, options));
     if (!target->is_native()) LATHE_CHECK(check_runs_on(*target, executor->device().target));
     if (!target->is_native() && target->backend == Backend::cpu) LATHE_CHECK(check_processor(*target));
     return executor;
   }
-  auto cuda = open_backend(Backend::cuda, device);
+  auto cuda = open_backend(Backend::cuda, options);
   if (cuda) return cuda;
-  auto cpu = open_backend(Backend::cpu, device);
+  auto cpu = open_backend(Backend::cpu, options);
   if (cpu) return cpu;
   return missing(ErrorCode::device_missing,
                  fmt::format("no device: {}; {}", cuda.error().message, cpu.error().message),

@@ -1,5 +1,6 @@
 #include "runtime/options.h"
 
+#include <charconv>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -71,6 +72,25 @@ Result<std::optional<Target>> target_from(const Options& options, const Environm
   return std::optional(*std::move(target));
 }
 
+Result<EmulatorCheck> emulator_check_from(const Options& options, const EnvironmentLookup& environment) {
+  if (options.emulator_check) return *options.emulator_check;
+  const std::string text = variable(environment, "LATHE_EMULATOR_CHECK").value_or("races");
+  for (const EmulatorCheck check : {EmulatorCheck::bounds, EmulatorCheck::values, EmulatorCheck::races}) {
+    if (text == name_of(check)) return check;
+  }
+  return bad(fmt::format("LATHE_EMULATOR_CHECK is \"{}\"", text), "set it to bounds, values or races");
+}
+
+Result<std::optional<std::uint64_t>> emulator_seed_from(const Options& options,
+                                                        const EnvironmentLookup& environment) {
+  const auto text = variable(environment, "LATHE_EMULATOR_SEED");
+  if (options.emulator_seed || !text) return options.emulator_seed;
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seed);
+  if (error == std::errc{} && end == text->data() + text->size()) return std::optional(seed);
+  return bad(fmt::format("LATHE_EMULATOR_SEED is \"{}\"", *text), "set it to a number from 0 to 2^64 - 1");
+}
+
 }  // namespace
 
 EnvironmentLookup process_environment() {
@@ -110,6 +130,9 @@ Result<ResolvedOptions> resolve(const Options& options, const EnvironmentLookup&
   }
   resolved.compile_threads =
       options.compile_threads > 0 ? options.compile_threads : base::compile_parallelism();
+  LATHE_TRY(resolved.emulator_check, emulator_check_from(options, environment));
+  LATHE_TRY(resolved.emulator_seed, emulator_seed_from(options, environment));
+  resolved.on_launch_profile = options.on_launch_profile;
   resolved.on_event = options.on_event;
   return resolved;
 }

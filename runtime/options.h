@@ -25,6 +25,9 @@ struct ResolvedOptions {
   std::chrono::milliseconds lock_timeout{0};
   std::size_t memory_cache_bytes = 0;
   int compile_threads = 1;
+  EmulatorCheck emulator_check = EmulatorCheck::races;
+  std::optional<std::uint64_t> emulator_seed;  ///< empty: no random order
+  std::function<void(const LaunchProfile&)> on_launch_profile;
   std::function<void(const Event&)> on_event;
 };
 

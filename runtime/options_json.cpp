@@ -26,6 +26,13 @@ Result<Mode> mode_from(const std::string& text) {
   return bad("mode is \"" + text + "\", expected compile, frozen or record");
 }
 
+Result<EmulatorCheck> emulator_check_from(const std::string& text) {
+  for (const EmulatorCheck check : {EmulatorCheck::bounds, EmulatorCheck::values, EmulatorCheck::races}) {
+    if (text == name_of(check)) return check;
+  }
+  return bad("emulator_check is \"" + text + "\", expected bounds, values or races");
+}
+
 /// Throws json::type_error for a wrong type.
 Result<void> set(Options& options, const std::string& name, const json& value) {
   if (name == "target") {
@@ -48,6 +55,10 @@ Result<void> set(Options& options, const std::string& name, const json& value) {
     options.template_dir = value.get<std::string>();
   } else if (name == "lock_timeout_ms") {
     options.lock_timeout = std::chrono::milliseconds(value.get<std::int64_t>());
+  } else if (name == "emulator_check") {
+    LATHE_TRY(options.emulator_check, emulator_check_from(value.get<std::string>()));
+  } else if (name == "emulator_seed") {
+    options.emulator_seed = value.get<std::uint64_t>();
   } else if (name == "compile_threads") {
     options.compile_threads = value.get<int>();
   } else {

@@ -31,6 +31,12 @@ bool is_permanent(const Error& error) {
          error.code == ErrorCode::render_failed || error.code == ErrorCode::compile_failed;
 }
 
+/// The emulator runs code that was made for the GPU.
+Target code_target(Target target) {
+  if (target.backend == Backend::emulate) target.backend = Backend::cuda;
+  return target;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(PipelineParts parts)
@@ -66,7 +72,8 @@ Result<Kernel> Pipeline::make_kernel(const KernelSpec& given) {
   LATHE_TRY(const KernelSpec spec, codegen::op_of(given).normalize(given));
   if (const auto known = loaded_kernel(spec)) return *known;
 
-  auto obtained = find_or_compile(spec, parts_.target);
+  const Target target = code_target(parts_.target);
+  auto obtained = find_or_compile(spec, target);
   if (!obtained) return with_spec(std::move(obtained).error(), spec, parts_.target);
 
   auto kernel = load(spec, *obtained);
@@ -76,7 +83,7 @@ Result<Kernel> Pipeline::make_kernel(const KernelSpec& given) {
     counters_.warn(fmt::format("cached kernel {} was refused, compiling it again: {}",
                                obtained->key.digest.hex(), kernel.error().message));
     cache_.drop(obtained->key);
-    obtained = find_or_compile(spec, parts_.target);
+    obtained = find_or_compile(spec, target);
     if (obtained) kernel = load(spec, *obtained);
   }
   if (!kernel) return with_spec(std::move(kernel).error(), spec, parts_.target);
@@ -84,7 +91,8 @@ Result<Kernel> Pipeline::make_kernel(const KernelSpec& given) {
   return kernel;
 }
 
-Result<ObtainedBinary> Pipeline::binary(const KernelSpec& given, const Target& target) {
+Result<ObtainedBinary> Pipeline::binary(const KernelSpec& given, const Target& wanted) {
+  const Target target = code_target(wanted);
   LATHE_TRY(const KernelSpec spec, codegen::op_of(given).normalize(given));
   auto obtained = find_or_compile(spec, target);
   if (!obtained) return with_spec(std::move(obtained).error(), spec, target);
@@ -212,8 +220,9 @@ Error Pipeline::frozen_miss(const KernelKey& key) {
 
 Result<Explanation> Pipeline::explain(const KernelSpec& given) {
   LATHE_TRY(const KernelSpec spec, codegen::op_of(given).normalize(given));
-  LATHE_TRY(const codegen::KernelSource source, codegen::render(spec, parts_.target, parts_.templates));
-  LATHE_TRY(const std::vector<KernelKey> keys, candidate_keys(spec, parts_.target, source));
+  const Target target = code_target(parts_.target);
+  LATHE_TRY(const codegen::KernelSource source, codegen::render(spec, target, parts_.templates));
+  LATHE_TRY(const std::vector<KernelKey> keys, candidate_keys(spec, target, source));
   Explanation explanation;
   for (const KernelKey& key : keys) {
     explanation.key = key.digest.hex();

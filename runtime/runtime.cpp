@@ -102,7 +102,7 @@ Result<PipelineParts> assemble(const ResolvedOptions& options, Stores& stores) {
       .lock_timeout = options.lock_timeout,
       .on_event = options.on_event};
   if (options.mode == Mode::record) parts.trace = std::make_shared<runtime::SpecTrace>(options.record_file);
-  auto executor = runtime::open_executor(options.target, options.device);
+  auto executor = runtime::open_executor(options);
   if (!executor) {
     // Asked for and not there is an error. Not asked for: compiling ahead of time still works.
     if (options.target) return std::move(executor).error();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <lathe/dtype.h>
+#include <lathe/emulator.h>
 #include <lathe/options.h>
 #include <lathe/target.h>
 
@@ -41,6 +42,18 @@ std::optional<DType> parse_dtype(std::string_view name) {
     }
   }
   return std::nullopt;
+}
+
+std::string_view name_of(EmulatorCheck check) {
+  switch (check) {
+    case EmulatorCheck::bounds:
+      return "bounds";
+    case EmulatorCheck::values:
+      return "values";
+    case EmulatorCheck::races:
+      return "races";
+  }
+  return "unknown";
 }
 
 std::string_view name_of(Backend backend) {

@@ -37,15 +37,17 @@ TEST_CASE("a device that does not fit is an error that names both") {
   CHECK(result.error().hint.find("--target cuda:sm_90a") != std::string::npos);
 }
 
-TEST_CASE("the emulator is refused in words, not found missing later") {
-  const auto executor = open_executor(Target::parse("emulate:sm_80").value(), 0);
-  REQUIRE_FALSE(executor.has_value());
-  CHECK(executor.error().code == lathe::ErrorCode::unsupported);
+TEST_CASE("the emulator is any GPU that it is asked to be") {
+  lathe::runtime::ResolvedOptions options;
+  options.target = Target::parse("emulate:sm_80").value();
+  CHECK(open_executor(options).value()->device().target.text() == "emulate:sm_80");
+  options.target = Target::parse("emulate").value();
+  CHECK(open_executor(options).value()->device().target.text() == "emulate:sm_90a");
 }
 
 #if LATHE_WITH_LLVM
 TEST_CASE("with no target asked for there is at least the CPU") {
-  const auto executor = open_executor({}, 0);
+  const auto executor = open_executor({});
   REQUIRE(executor.has_value());
   CHECK_FALSE((*executor)->device().target.is_native());
 }

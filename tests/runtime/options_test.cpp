@@ -89,3 +89,21 @@ TEST_CASE("a value that cannot be meant is refused by name") {
   negative.lock_timeout = std::chrono::milliseconds(-1);
   CHECK_FALSE(resolve(negative, environment({})).has_value());
 }
+
+TEST_CASE("what the emulator checks comes from the options, else from the environment, else it is all") {
+  using lathe::EmulatorCheck;
+  CHECK(resolve({}, environment({}))->emulator_check == EmulatorCheck::races);
+  CHECK_FALSE(resolve({}, environment({}))->emulator_seed.has_value());
+  const auto lookup = environment({{"LATHE_EMULATOR_CHECK", "bounds"}, {"LATHE_EMULATOR_SEED", "17"}});
+  CHECK(resolve({}, lookup)->emulator_check == EmulatorCheck::bounds);
+  CHECK(resolve({}, lookup)->emulator_seed == 17U);
+  Options given;
+  given.emulator_check = EmulatorCheck::values;
+  given.emulator_seed = 0;
+  CHECK(resolve(given, lookup)->emulator_check == EmulatorCheck::values);
+  CHECK(resolve(given, lookup)->emulator_seed == 0U);
+  CHECK(resolve({}, environment({{"LATHE_EMULATOR_CHECK", "all"}})).error().hint ==
+        "set it to bounds, values or races");
+  CHECK(resolve({}, environment({{"LATHE_EMULATOR_SEED", "-1"}})).error().message ==
+        "LATHE_EMULATOR_SEED is \"-1\"");
+}

@@ -25,8 +25,8 @@ TEST_CASE("opening with options that cannot be meant is an error") {
   options.device = -1;
   CHECK(Runtime::open(options).error().code == ErrorCode::invalid_argument);
   options = {};
-  options.target = Target::parse("emulate:sm_80").value();
-  CHECK(Runtime::open(options).error().code == ErrorCode::unsupported);
+  options.target = Target::parse("cuda:sm_80a").value();  // no GPU is one
+  CHECK(Runtime::open(options).error().code == ErrorCode::device_missing);
   options = {};
   options.template_dir = "/nonexistent";
   CHECK(Runtime::open(options).error().message.find("/nonexistent") != std::string::npos);

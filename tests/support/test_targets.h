@@ -16,8 +16,8 @@ struct TestTarget {
 };
 
 /// Those in LATHE_TEST_TARGETS, separated by commas; else the CPU as it is, two smaller CPUs (their code
-/// takes other paths), and CUDA. Opened once per process. A target that was asked for by name and is not
-/// there is a failure of the tests; one of the defaults is skipped, and said so.
+/// takes other paths), two emulated GPUs, and CUDA. Opened once per process. A target that was asked for by
+/// name and is not there is a failure of the tests; one of the defaults is skipped, and said so.
 const std::vector<TestTarget>& test_targets();
 
 /// Whether the targets were named in the environment.

@@ -209,7 +209,50 @@ TEST_CASE("Arrays and names that do not fit are wrong usage") {
   }
 }
 
-TEST_CASE("A target that this version or machine lacks ends with status 5, one that does not exist with 1") {
+TEST_CASE("the emulator runs the GPU's kernel, and counts what it does") {
+  if (!tests::has_nvrtc()) {
+    WARN("skipped: there is no NVRTC here to compile the kernel");
+    return;
+  }
+  Workbench bench;
+  const auto x = bench.make("x", {3, 256});
+  const auto weight = bench.make("w", {256});
+  std::vector<std::string> arguments{"run",         norm_json(256),
+                                     "--target",    "emulate:sm_80",
+                                     "--cache-dir", bench.path("cache"),
+                                     "--in",        "x=" + bench.path("x.npy"),
+                                     "--in",        "weight=" + bench.path("w.npy"),
+                                     "--set",       "epsilon=1e-3",
+                                     "--out",       "y=" + bench.path("y.npy"),
+                                     "--check",     "values",
+                                     "--seed",      "3",
+                                     "--profile",   "--json"};
+  const auto run = tests::run_lathe(arguments);
+  INFO(run.err);
+  REQUIRE(run.code == 0);
+  CHECK(error_of(values_of(bench.read("y.npy")), {x.begin(), x.end()}, weight, static_cast<double>(1e-3f)) <=
+        0x1.04p-8);
+  const auto profile = run.line().at("profile");
+  CHECK(profile.at("global").at("written_bytes") == 3 * 256 * 2);
+  CHECK(profile.at("global").at("distinct_read_bytes") == 4 * 256 * 2);
+  CHECK(profile.at("global").at("sectors") == profile.at("global").at("ideal_sectors"));
+  CHECK(profile.at("warp_instructions") > 0);
+  arguments.pop_back();
+  const auto told = tests::run_lathe(arguments);
+  CHECK(told.out.find("global memory   read ") != std::string::npos);
+}
+
+TEST_CASE("what is for the emulator is refused elsewhere") {
+  Workbench bench;
+  bench.make("x", {2, 8});
+  const auto run =
+      bench.run(norm_json(8, R"(, "has_weight": false)"), {"--in", "x=" + bench.path("x.npy"), "--profile"});
+  CHECK(run.code == 1);
+  CHECK(run.err.find("--check, --seed and --profile are for the emulator") != std::string::npos);
+  CHECK(bench.run(norm_json(8), {"--in", "x=" + bench.path("x.npy"), "--check", "all"}).code == 1);
+}
+
+TEST_CASE("A target that this machine lacks ends with status 5, one that does not exist with 1") {
   Workbench bench;
   bench.make("x", {2, 8});
   bench.make("w", {8});
@@ -217,9 +260,9 @@ TEST_CASE("A target that this version or machine lacks ends with status 5, one t
     return tests::run_lathe({"run", norm_json(8), "--target", target, "--cache-dir", bench.path("cache"),
                              "--in", "x=" + bench.path("x.npy"), "--in", "weight=" + bench.path("w.npy")});
   };
-  const auto emulated = on("emulate:sm_90a");
-  CHECK(emulated.code == 5);
-  CHECK(emulated.err.find("error: ") == 0);
+  const auto lacking = on("cuda:sm_80a");  // no GPU has that
+  CHECK(lacking.code == 5);
+  CHECK(lacking.err.find("error: ") == 0);
   const auto unknown = on("gpu");
   CHECK(unknown.code == 1);
   CHECK(unknown.err.find("\"gpu\"") != std::string::npos);

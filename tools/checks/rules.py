@@ -26,6 +26,31 @@ TESTED_ELSEWHERE = {
     "runtime/cpu/allowed_symbols.cpp": "tests/runtime/cpu_object_linker_test.cpp: a table of addresses",
 }
 
+# The emulator is tested by what kernels do, an instruction or a part of the machine at a time; a test may cover several sources.
+TESTED_TOGETHER = {
+    "tests/runtime/ptx/approximations_test.cpp": ("approximation_instructions",),
+    "tests/runtime/ptx/async_copy_test.cpp": ("async_copies", "copy_instructions"),
+    "tests/runtime/ptx/barrier_instructions_test.cpp": ("block", "warp_members"),
+    "tests/runtime/ptx/bulk_copies_test.cpp": (
+        "async_proxy", "async_register_instructions", "async_transfer", "bulk_decoding", "bulk_groups", "bulk_instructions", "pending_writes"),
+    "tests/runtime/ptx/call_instructions_test.cpp": ("decode",),
+    "tests/runtime/ptx/cluster_instructions_test.cpp": ("cluster", "launch"),
+    "tests/runtime/ptx/comparison_test.cpp": ("compare_lanes", "comparison_instructions"),
+    "tests/runtime/ptx/emulator_test.cpp": ("decoding", "instruction_table"),
+    "tests/runtime/ptx/integer_instructions_test.cpp": ("arithmetic_dispatch",),
+    "tests/runtime/ptx/ldmatrix_test.cpp": ("matrix_instructions",),
+    "tests/runtime/ptx/mbarrier_test.cpp": ("mbarrier_deadlock", "mbarrier_instructions", "mbarrier_objects", "mbarrier_wait"),
+    "tests/runtime/ptx/memory_instructions_test.cpp": ("frame_layout", "memory_access"),
+    "tests/runtime/ptx/mma_test.cpp": ("mma_instructions",),
+    "tests/runtime/ptx/move_instructions_test.cpp": ("special_registers",),
+    "tests/runtime/ptx/race_shared_test.cpp": ("lane_agreement", "past", "race_report", "races"),
+    "tests/runtime/ptx/setmaxnreg_test.cpp": ("register_budget", "setmaxnreg_instruction"),
+    "tests/runtime/ptx/tensor_copies_test.cpp": ("tensor_box", "tensor_instructions"),
+    "tests/runtime/ptx/warp_test.cpp": ("control_instructions", "fault"),
+    "tests/runtime/ptx/wgmma_test.cpp": (
+        "warpgroup", "wgmma_decoding", "wgmma_instructions", "wgmma_operand", "wgmma_product", "wgmma_registers", "wgmma_state"),
+}
+
 
 def etiquette(root, path, text):
     if path.parts[0] not in ("runtime", "codegen", "cache"):
@@ -77,11 +102,17 @@ def tests_beside_sources(root):
     for path in tree.source_files(root):
         if path.suffix != ".cpp" or path.parts[0] not in ("runtime", "codegen", "cache") or str(path) in TESTED_ELSEWHERE:
             continue
-        if not any((root / name).exists() for name in test_names(path)):
+        together = [test for test, sources in TESTED_TOGETHER.items() if path.stem in sources and f"tests/{path.parent}/" in test]
+        if not any((root / name).exists() for name in (*test_names(path), *together)):
             yield f"{path}: no test; expected {next(test_names(path))}"
     for name in TESTED_ELSEWHERE:
         if not (root / name).exists():
             yield f"rules.py: {name} is excused but is not there"
+    for test, sources in TESTED_TOGETHER.items():
+        folder = pathlib.Path(test).relative_to("tests").parent
+        for name in (pathlib.Path(test), *(folder / f"{source}.cpp" for source in sources)):
+            if not (root / name).exists():
+                yield f"rules.py: {name} is named but is not there"
 
 
 def top_level(root):

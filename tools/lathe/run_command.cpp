@@ -11,6 +11,7 @@
 #include "runtime/base/try.h"
 #include "tools/lathe/invocation.h"
 #include "tools/lathe/launch_arguments.h"
+#include "tools/lathe/profile_report.h"
 #include "tools/lathe/spec_source.h"
 
 namespace lathe::tools {
@@ -23,6 +24,9 @@ using Assignments = std::map<std::string, std::string>;
 struct RunArguments {
   std::string spec;
   std::string target;
+  std::string check;
+  std::optional<std::uint64_t> seed;
+  bool profile = false;
   std::vector<std::string> inputs;
   std::vector<std::string> scalars;
   std::vector<std::string> outputs;
@@ -102,17 +106,38 @@ Result<Timing> launch_repeatedly(Runtime& runtime, const Kernel& kernel, const L
   return Timing{.median_ms = times[times.size() / 2], .min_ms = times.front()};
 }
 
+/// --check, --seed and --profile mean something to the emulator alone.
+Result<void> set_emulator_options(Options& options, const RunArguments& arguments,
+                                  std::shared_ptr<LaunchProfile>& profile) {
+  const bool is_emulated = options.target && options.target->backend == Backend::emulate;
+  const bool is_asked = !arguments.check.empty() || arguments.seed || arguments.profile;
+  if (is_asked && !is_emulated) {
+    return bad("--check, --seed and --profile are for the emulator", "add --target emulate:sm_90a");
+  }
+  for (const EmulatorCheck check : {EmulatorCheck::bounds, EmulatorCheck::values, EmulatorCheck::races}) {
+    if (arguments.check == name_of(check)) options.emulator_check = check;
+  }
+  options.emulator_seed = arguments.seed;
+  if (arguments.profile) {
+    profile = std::make_shared<LaunchProfile>();
+    options.on_launch_profile = [profile](const LaunchProfile& launch) { *profile = launch; };
+  }
+  return {};
+}
+
 void print_result(const Invocation& invocation, const Kernel& kernel, const RunArguments& arguments,
-                  const Timing& timing, const ordered_json& outputs) {
+                  const Timing& timing, const ordered_json& outputs, const LaunchProfile* profile) {
   if (invocation.json()) {
-    invocation.print_json({{"version", 1},
-                           {"spec", ordered_json::parse(codegen::spec_to_json(kernel.spec()))},
-                           {"target", kernel.target().text()},
-                           {"key", kernel.key()},
-                           {"launches", arguments.repeat},
-                           {"median_ms", timing.median_ms},
-                           {"min_ms", timing.min_ms},
-                           {"outputs", outputs}});
+    ordered_json result({{"version", 1},
+                         {"spec", ordered_json::parse(codegen::spec_to_json(kernel.spec()))},
+                         {"target", kernel.target().text()},
+                         {"key", kernel.key()},
+                         {"launches", arguments.repeat},
+                         {"median_ms", timing.median_ms},
+                         {"min_ms", timing.min_ms},
+                         {"outputs", outputs}});
+    if (profile != nullptr) result["profile"] = profile_json(*profile);
+    invocation.print_json(result);
     return;
   }
   std::string line =
@@ -124,6 +149,7 @@ void print_result(const Invocation& invocation, const Kernel& kernel, const RunA
     line += fmt::format("; {} {} -> {}", name, output["shape"].dump(), output["file"].get<std::string>());
   }
   invocation.console().print(line);
+  if (profile != nullptr) print_profile(invocation.console(), *profile);
 }
 
 Result<ExitCode> run_run(const Invocation& invocation, const RunArguments& arguments) {
@@ -135,6 +161,8 @@ Result<ExitCode> run_run(const Invocation& invocation, const RunArguments& argum
   if (!arguments.target.empty()) {
     LATHE_TRY(options.target, parse_target(arguments.target));
   }
+  std::shared_ptr<LaunchProfile> profile;
+  LATHE_CHECK(set_emulator_options(options, arguments, profile));
   LATHE_TRY(Runtime runtime, invocation.open(std::move(options)));
   if (arguments.dry_run) {
     invocation.console().print(
@@ -151,7 +179,7 @@ Result<ExitCode> run_run(const Invocation& invocation, const RunArguments& argum
     outputs[name] = {{"shape", array.shape}, {"dtype", numpy_name_of(array.type)}, {"file", path}};
   }
   invocation.tell_warnings(runtime);
-  print_result(invocation, kernel, arguments, timing, outputs);
+  print_result(invocation, kernel, arguments, timing, outputs, profile.get());
   return ExitCode::ok;
 }
 
@@ -167,6 +195,16 @@ void add_run(CLI::App& app, Action& selected) {
       ->add_option("--target", arguments->target,
                    "cpu, cuda or emulate[:ARCH]; default: the GPU if there is one")
       ->type_name("TARGET");
+  command
+      ->add_option("--check", arguments->check,
+                   "What the emulator looks for: bounds, values (and bounds), races (and both; default)")
+      ->check(CLI::IsMember({"bounds", "values", "races"}))
+      ->type_name("LEVEL");
+  command
+      ->add_option("--seed", arguments->seed,
+                   "Emulator: run warps in an order drawn from this, to shake out missing barriers")
+      ->type_name("N");
+  command->add_flag("--profile", arguments->profile, "Emulator: count instructions, bytes and conflicts");
   const auto add_list = [&](const char* name, std::vector<std::string>& to, const char* text,
                             const char* type) {
     command->add_option(name, to, text)->allow_extra_args(false)->type_name(type);

@@ -49,7 +49,7 @@ LATHE_C_API const char* lathe_version(void);
 
 /* Runtime::open. `options_json` is NULL or an object with any of: "target", "device", "cache_dir",
  * "read_only_cache_dirs", "disk_cache", "mode", "record_file", "nvrtc_path", "template_dir",
- * "lock_timeout_ms", "compile_threads". */
+ * "lock_timeout_ms", "compile_threads", "emulator_check", "emulator_seed". */
 LATHE_C_API lathe_error* lathe_open(const char* options_json, lathe_runtime** runtime);
 LATHE_C_API void lathe_close(lathe_runtime* runtime);
 

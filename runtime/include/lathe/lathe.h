@@ -4,6 +4,7 @@
 #include <lathe/args.h>
 #include <lathe/buffer.h>
 #include <lathe/dtype.h>
+#include <lathe/emulator.h>
 #include <lathe/error.h>
 #include <lathe/kernel.h>
 #include <lathe/options.h>

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include <lathe/emulator.h>
 #include <lathe/error.h>
 #include <lathe/export.h>
 #include <lathe/target.h>
@@ -62,6 +63,14 @@ struct Options {
   std::chrono::milliseconds lock_timeout{60'000};
   /// Bytes of kernel binaries kept in memory beside the loaded kernels.
   std::size_t memory_cache_bytes = 64u << 20;
+  /// Emulator only. Default: LATHE_EMULATOR_CHECK (bounds, values or races), else races.
+  std::optional<EmulatorCheck> emulator_check{};
+  /// Emulator only. Set: warps and diverged lanes run in an order drawn from this seed, so that a missing
+  /// barrier shows. Default: LATHE_EMULATOR_SEED, else they run in turn.
+  std::optional<std::uint64_t> emulator_seed{};
+  /// Emulator only. Called after each launch with what it did, which makes launches slower. Must be
+  /// thread-safe. Default: none.
+  std::function<void(const LaunchProfile&)> on_launch_profile{};
   /// Threads that compile at once for prefetch and precompile. 0: as many as the cores, quota and memory
   /// allow.
   int compile_threads = 0;

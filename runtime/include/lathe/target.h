@@ -14,7 +14,7 @@ namespace lathe {
 enum class Backend : std::uint8_t {
   cuda,     ///< an NVIDIA GPU through the CUDA driver
   cpu,      ///< this machine's processor
-  emulate,  ///< GPU code, run instruction by instruction on the processor
+  emulate,  ///< GPU code, run and checked instruction by instruction on the processor
 };
 
 LATHE_API std::string_view name_of(Backend backend);
@@ -30,7 +30,8 @@ struct Target {
   std::string arch = "native";
   std::vector<std::string> features{};  ///< CPU only; sorted, without the plus sign
 
-  /// Parses the written form. "cuda", "cpu" and "emulate" alone mean `native`.
+  /// Parses the written form. "cuda", "cpu" and "emulate" alone mean `native`; for the emulator that is
+  /// sm_90a.
   LATHE_API static Result<Target> parse(std::string_view text);
   LATHE_API std::string text() const;
   bool is_native() const { return arch == "native"; }
