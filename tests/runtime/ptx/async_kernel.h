@@ -18,7 +18,7 @@ namespace lathe::tests {
 
 /// A kernel of a tensor map and two addresses. The body finds: `map`, `other_map`, parameters; %map, the
 /// first's generic address; %from and %to, global addresses; `buffer`, 32 KiB of shared memory from offset 0,
-/// and `bars`, 32 mbarriers behind it, not initialised; %buffer and %bars, their addresses; %tid, %warp,
+/// and `bars`, 32 mbarriers behind it, not initialised; %buffer and %bars, their addresses; %thread, %warp,
 /// %lane, %block, %rank; predicates %leader (thread 0), %first (warp 0), %elected (lane 0); registers %p0 to
 /// %p15, %h0 to %h7 (16 bits), %r0 to %r31, %l0 to %l15, %f0 to %f7.
 inline std::string async_kernel(std::string_view body) {
@@ -31,7 +31,7 @@ inline std::string async_kernel(std::string_view body) {
   .shared .align 1024 .b8 buffer[32768];
   .shared .align 8 .b8 bars[256];
   .reg .b64 %map, %from, %to, %l<16>;
-  .reg .b32 %tid, %warp, %lane, %block, %rank, %buffer, %bars, %r<32>;
+  .reg .b32 %thread, %warp, %lane, %block, %rank, %buffer, %bars, %r<32>;
   .reg .b16 %h<8>;
   .reg .f32 %f<8>;
   .reg .pred %leader, %first, %elected, %p<16>;
@@ -39,12 +39,12 @@ inline std::string async_kernel(std::string_view body) {
   cvta.param.u64 %map, %map;
   ld.param.u64 %from, [source];
   ld.param.u64 %to, [result];
-  mov.u32 %tid, %tid.x;
-  shr.u32 %warp, %tid, 5;
-  and.b32 %lane, %tid, 31;
+  mov.u32 %thread, %tid.x;
+  shr.u32 %warp, %thread, 5;
+  and.b32 %lane, %thread, 31;
   mov.u32 %block, %ctaid.x;
   mov.u32 %rank, %cluster_ctarank;
-  setp.eq.u32 %leader, %tid, 0;
+  setp.eq.u32 %leader, %thread, 0;
   setp.eq.u32 %first, %warp, 0;
   setp.eq.u32 %elected, %lane, 0;
   mov.u32 %buffer, buffer;

@@ -9,7 +9,7 @@ using namespace lathe::tests;
 namespace {
 
 // Warps 0 and 1 write a word for each lane; then thread 0 stores all 256 bytes.
-const std::string kWrite = "  mad.lo.u32 %r20, %tid, 4, %buffer;\n  st.shared.u32 [%r20], %tid;\n";
+const std::string kWrite = "  mad.lo.u32 %r20, %thread, 4, %buffer;\n  st.shared.u32 [%r20], %thread;\n";
 const std::string kFence = "  fence.proxy.async.shared::cta;\n";
 const std::string kBarrier = "  bar.sync 0;\n";
 const std::string kStore = R"(
@@ -33,7 +33,7 @@ TEST_CASE("a missing fence is reported with both lines") {
   expect_error(kWrite + kBarrier + kStore,
                "data race: reads 256 bytes of shared memory, 0 bytes from its beginning, through the "
                "asynchronous proxy, "
-               "some of which warp 0 wrote at PTX line 29, `st.shared.u32 [%r20], %tid`: no "
+               "some of which warp 0 wrote at PTX line 29, `st.shared.u32 [%r20], %thread`: no "
                "fence.proxy.async between the "
                "two",
                kTwoWarps);
@@ -58,7 +58,7 @@ TEST_CASE("fences that do not help") {
 TEST_CASE("all ways to write through the generic proxy count") {
   const std::string says = "no fence.proxy.async between the two";
   const std::string zeros =
-      "  mov.u32 %r1, 0;\n  mad.lo.u32 %r20, %tid, 4, %buffer;\n  st.shared.u32 [%r20], %r1;\n";
+      "  mov.u32 %r1, 0;\n  mad.lo.u32 %r20, %thread, 4, %buffer;\n  st.shared.u32 [%r20], %r1;\n";
   const auto check = [&](const std::string& write) {
     expect_error(zeros + kFence + kBarrier + write + kBarrier + kStore, says, {.threads = 64, .seeds = 1});
     expect_ok(zeros + kFence + kBarrier + write + kFence + kBarrier + kStore, {.threads = 64, .seeds = 1});
@@ -66,15 +66,15 @@ TEST_CASE("all ways to write through the generic proxy count") {
   check("  red.shared.add.u32 [%r20], 1;\n");
   check("  atom.shared.exch.b32 %r2, [%r20], 1;\n");
   check(
-      "  mad.wide.u32 %l0, %tid, 4, %from;\n  cp.async.ca.shared.global [%r20], [%l0], 4;\n  "
+      "  mad.wide.u32 %l0, %thread, 4, %from;\n  cp.async.ca.shared.global [%r20], [%l0], 4;\n  "
       "cp.async.wait_all;\n");
   check("  @%leader st.shared.v4.b32 [%r20], {%r1, %r1, %r1, %r1};\n");
-  check("  setp.eq.u32 %p0, %tid, 63;\n  @%p0 st.shared.u8 [%r20+3], 1;\n");
+  check("  setp.eq.u32 %p0, %thread, 63;\n  @%p0 st.shared.u8 [%r20+3], 1;\n");
 }
 
 TEST_CASE("a fence between the issue of a cp.async and its end does not count") {
   const std::string copy =
-      "  mad.lo.u32 %r20, %tid, 4, %buffer;\n  mad.wide.u32 %l0, %tid, 4, %from;\n"
+      "  mad.lo.u32 %r20, %thread, 4, %buffer;\n  mad.wide.u32 %l0, %thread, 4, %from;\n"
       "  cp.async.ca.shared.global [%r20], [%l0], 4;\n";
   const std::string wait = "  cp.async.wait_all;\n";
   expect_ok(copy + wait + kFence + kBarrier + kStore, kTwoWarps);
@@ -113,7 +113,8 @@ TEST_CASE("tensor stores, reductions and copies between blocks need the fence, t
           std::string::npos);
   }
   const auto send = [](const std::string& fence) {
-    return init_bars({1}) + "  mad.lo.u32 %r20, %tid, 4, %buffer;\n  st.shared.u32 [%r20], %tid;\n" + fence +
+    return init_bars({1}) + "  mad.lo.u32 %r20, %thread, 4, %buffer;\n  st.shared.u32 [%r20], %thread;\n" +
+           fence +
            R"(
   barrier.cluster.arrive.aligned;
   barrier.cluster.wait.aligned;

@@ -143,13 +143,13 @@ TEST_CASE("mbarrier instructions: bytes, drops, and starting again") {
 TEST_CASE("an mbarrier holds back those who wait for it") {
   // Each warp adds what the one before it left; warp 0 waits for the last.
   const std::string body = init_bars({96, 96}) + R"(
-  shl.b32 %r0, %tid, 2;
+  shl.b32 %r0, %thread, 2;
   add.u32 %r0, %r0, %buffer;
-  add.u32 %r1, %tid, 33;
+  add.u32 %r1, %thread, 33;
   rem.u32 %r1, %r1, 96;
   shl.b32 %r1, %r1, 2;
   add.u32 %r1, %r1, %buffer;
-  mov.u32 %r2, %tid;
+  mov.u32 %r2, %thread;
   mov.u32 %r3, 0;
   mov.u32 %r5, 0;
 LOOP:
@@ -165,7 +165,7 @@ LOOP:
   add.u32 %r3, %r3, 1;
   setp.lt.u32 %p0, %r3, 5;
   @%p0 bra LOOP;
-  mad.wide.u32 %l1, %tid, 4, %to;
+  mad.wide.u32 %l1, %thread, 4, %to;
   st.global.u32 [%l1], %r2;
 )";
   for_each_async_run(body, {.threads = 96}, [](const std::string& error, AsyncMachine& machine) {
@@ -236,21 +236,21 @@ TEST_CASE("blocks of a cluster arrive at each other's mbarriers") {
   const std::string body = init_bars({4}) + R"(
   barrier.cluster.arrive.relaxed.aligned;
   barrier.cluster.wait.acquire.aligned;
-  setp.lt.u32 %p0, %tid, 4;
+  setp.lt.u32 %p0, %thread, 4;
   mov.u32 %r0, bars;
-  mapa.shared::cluster.u32 %r1, %r0, %tid;
+  mapa.shared::cluster.u32 %r1, %r0, %thread;
   mov.u32 %r2, buffer;
-  mapa.shared::cluster.u32 %r2, %r2, %tid;
+  mapa.shared::cluster.u32 %r2, %r2, %thread;
   mad.lo.u32 %r2, %rank, 4, %r2;
   add.u32 %r3, %rank, 100;
   @%p0 st.shared::cluster.u32 [%r2], %r3;
   @%p0 mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%r1];
 )" + wait_for("bars", "0") +
                            R"(
-  mad.lo.u32 %r4, %tid, 4, %buffer;
+  mad.lo.u32 %r4, %thread, 4, %buffer;
   @!%p0 bra LAST;
   ld.shared.u32 %r5, [%r4];
-  mad.lo.u32 %r6, %block, 4, %tid;
+  mad.lo.u32 %r6, %block, 4, %thread;
   mad.wide.u32 %l0, %r6, 4, %to;
   st.global.u32 [%l0], %r5;
 LAST:
@@ -267,16 +267,16 @@ TEST_CASE("cp.async signals an mbarrier when it is done") {
   // Two warps copy for a third, which waits for all 64 lanes, twice.
   const auto body = [](std::string_view arrive, unsigned count) {
     return init_bars({count}) + R"(
-  setp.lt.u32 %p0, %tid, 64;
-  mad.wide.u32 %l0, %tid, 16, %from;
-  mad.lo.u32 %r0, %tid, 16, %buffer;
+  setp.lt.u32 %p0, %thread, 64;
+  mad.wide.u32 %l0, %thread, 16, %from;
+  mad.lo.u32 %r0, %thread, 16, %buffer;
   @%p0 cp.async.cg.shared.global [%r0], [%l0], 16;
 )" + fmt::format("  @%p0 {};\n", arrive) +
            "  @%p0 bra END;\n" + wait_for("bars", "0") + R"(
-  sub.u32 %r1, %tid, 64;
+  sub.u32 %r1, %thread, 64;
   mad.lo.u32 %r1, %r1, 32, %buffer;
   ld.shared.v4.b32 {%r2, %r3, %r4, %r5}, [%r1];
-  mad.wide.u32 %l1, %tid, 16, %to;
+  mad.wide.u32 %l1, %thread, 16, %to;
   st.global.v4.b32 [%l1], {%r2, %r3, %r4, %r5};
 END:
 )";

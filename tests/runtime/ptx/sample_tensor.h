@@ -115,7 +115,7 @@ inline std::string tensor_load_body(const SampleTensor& tensor, const std::strin
                      tensor.box_bytes(), instruction) +
          wait_for("bars", "0") +
          fmt::format(R"(
-  shl.b32 %r0, %tid, 2;
+  shl.b32 %r0, %thread, 2;
 GIVE:
   add.u32 %r1, %r0, %buffer;
   setp.lt.u32 %p0, %r0, {0};
@@ -132,7 +132,7 @@ GIVE:
 /// Threads put word i of the source to byte 4 i of `buffer`, and thread 0 stores it by `instruction`.
 inline std::string tensor_store_body(const SampleTensor& tensor, const std::string& instruction) {
   return fmt::format(R"(
-  shl.b32 %r0, %tid, 2;
+  shl.b32 %r0, %thread, 2;
 TAKE:
   add.u32 %r1, %r0, %buffer;
   setp.lt.u32 %p0, %r0, {0};

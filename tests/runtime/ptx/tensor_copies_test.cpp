@@ -177,7 +177,7 @@ TEST_CASE("a tensor load to all blocks of a cluster") {
                            wait_for("bars", "0") +
                            fmt::format(R"(
   mad.wide.u32 %to, %block, {0}, %to;
-  shl.b32 %r0, %tid, 2;
+  shl.b32 %r0, %thread, 2;
 GIVE:
   add.u32 %r1, %r0, %buffer;
   setp.lt.u32 %p0, %r0, {0};
