@@ -40,7 +40,7 @@ class Cluster {
  private:
   enum class Round : std::uint8_t {
     progressed,
-    idle,   ///< all warps are blocked or yielded
+    idle,   ///< all warps are blocked or wait for mbarriers
     stuck,  ///< all are blocked
   };
   /// Every warp in turn.

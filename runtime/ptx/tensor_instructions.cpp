@@ -1,6 +1,8 @@
 // cp.async.bulk.tensor, cp.reduce.async.bulk.tensor, and prefetches of tensors and their maps.
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -125,15 +127,18 @@ bool issue_tensor(Warp& warp, const Step& step, unsigned lane) {
   if (!map) return false;
   AsyncTransfer transfer;
   transfer.issuer = {.warp = &warp, .lane = lane, .instruction = step.instruction};
-  transfer.pieces = facts.is_load ? pieces_of_load(*map, corner) : pieces_of_store(*map, corner);
-  transfer.bytes = static_cast<std::uint32_t>(box_bytes(*map));
+  // A box may have more bytes than there are; then it has no place.
+  constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
+  transfer.bytes = static_cast<std::uint32_t>(std::min(box_bytes(*map), kMost));
   const Access access{.kind = facts.is_load ? AccessKind::write : AccessKind::read,
                       .bytes = transfer.bytes,
                       .alignment = static_cast<unsigned>(box_alignment(map->swizzle))};
   Place& box = facts.is_load ? transfer.to : transfer.from;
   Place& tensor = facts.is_load ? transfer.from : transfer.to;
-  return set_combination(facts, *map, transfer) && resolve(warp, step, lane, facts.box, access, box) &&
-         resolve_tensor(transfer, *map, facts.is_load, tensor) &&
+  if (!set_combination(facts, *map, transfer) || !resolve(warp, step, lane, facts.box, access, box))
+    return false;
+  transfer.pieces = facts.is_load ? pieces_of_load(*map, corner) : pieces_of_store(*map, corner);
+  return resolve_tensor(transfer, *map, facts.is_load, tensor) &&
          issue(warp, step, facts.completion, std::move(transfer));
 }
 

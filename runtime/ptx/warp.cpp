@@ -147,6 +147,7 @@ void Warp::exit() {
     check_no_products_pending(*this);
   }
   block_->warpgroup(index_).leave(*this);
+  note_wait(0, 0, {});
   live_ &= ~active_;
   group().lanes &= ~active_;
   has_diverged_ = true;
@@ -166,18 +167,13 @@ void Warp::fault(FaultKind kind, std::string message, std::optional<unsigned> la
 }
 
 void Warp::note_wait(LaneMask failed, std::size_t offset, const AwaitedPhase& phase) {
+  waiting_ = (waiting_ & ~active_) | failed;
   for (FailedWait& each : failed_waits_) each.lanes &= ~active_;
   std::erase_if(failed_waits_, [](const FailedWait& each) { return each.lanes == 0; });
   if (failed == 0) return;
   failed_waits_.push_back({.lanes = failed, .offset = offset, .phase = phase, .instruction = instruction()});
   last_failed_wait_ = steps_run_;
   yield();
-}
-
-bool Warp::is_polling() const {
-  // A loop around a wait is shorter than this; a small budget may end in the middle of it.
-  constexpr std::uint64_t kLoop = 64;
-  return !failed_waits_.empty() && steps_run_ - last_failed_wait_ < kLoop;
 }
 
 // ---- what blocks do
@@ -192,6 +188,7 @@ Warp::Outcome Warp::run(unsigned budget) {
   yields_ = false;
   has_used_global = false;
   bool has_progressed = false;
+  bool only_waits = true;
   while (budget > 0 && !yields_) {
     --budget;
     const Step& step = program_->steps[group().at];
@@ -206,12 +203,16 @@ Warp::Outcome Warp::run(unsigned budget) {
       continue;
     }
     has_progressed = true;
+    only_waits = only_waits && (group().lanes & ~waiting_) == 0;
     group().at = next_;
     if (has_diverged_ || next_ >= limit_) regroup();
     if (groups_.empty()) return Outcome::finished;
   }
   was_cut_short_ = true;
-  return (yields_ || is_polling()) && !has_used_global ? Outcome::idle : Outcome::progressed;
+  // A loop around a wait is shorter than this; a small budget may end in the middle of it.
+  constexpr std::uint64_t kLoop = 64;
+  const bool is_near_wait = steps_run_ - last_failed_wait_ < kLoop;
+  return only_waits && is_near_wait && !has_used_global ? Outcome::idle : Outcome::progressed;
 }
 
 void Warp::execute(const Step& step) {

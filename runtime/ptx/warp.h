@@ -132,7 +132,8 @@ class Warp {
 
   enum class Outcome : std::uint8_t {
     progressed,
-    idle,  ///< it yielded, and has used no global memory, by which other clusters could tell it something
+    idle,  ///< all it did was to wait for mbarriers, without a look at global memory, by which others could
+           ///< help
     blocked,
     finished,
     failed,
@@ -151,7 +152,6 @@ class Warp {
   void propagate_definedness(const Step& step);
   void regroup();
   void merge_groups();
-  bool is_polling() const;
   bool choose_group();
 
   const Program* program_;
@@ -176,6 +176,7 @@ class Warp {
   bool picks_at_random_ = false;
   std::uint64_t steps_run_ = 0;
   std::vector<FailedWait> failed_waits_;
+  LaneMask waiting_ = 0;                ///< the lanes of these
   std::uint64_t last_failed_wait_ = 0;  ///< steps run before it
 };
 

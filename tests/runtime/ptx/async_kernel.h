@@ -79,6 +79,7 @@ struct AsyncRun {
   unsigned blocks = 1;
   unsigned cluster = 1;
   runtime::ptx::Checks checks{};
+  unsigned workers = 1;
   unsigned seeds = 6;  ///< schedules at random, besides the one in turn
 };
 
@@ -89,6 +90,7 @@ struct AsyncMachine : PtxMachine {
     facts.cluster = {run.cluster, 1, 1};
     grid = {run.blocks, 1, 1};
     checks = run.checks;
+    workers = run.workers;
     seed = seed_number;
     random_schedule = seed_number != 0;
     std::vector<std::uint32_t> values(words);

@@ -1,4 +1,4 @@
-// mbarrier: phases, arrivals, waits; cp.async that arrive.
+// mbarrier: phases, arrivals, and waits.
 #include "runtime/ptx/mbarrier.h"
 
 #include "tests/runtime/ptx/async_kernel.h"
@@ -261,45 +261,4 @@ LAST:
     REQUIRE(error == "");
     for (unsigned i = 0; i < 32; ++i) CHECK(machine.result[i] == 100 + i % 4);
   });
-}
-
-TEST_CASE("cp.async signals an mbarrier when it is done") {
-  // Two warps copy for a third, which waits for all 64 lanes, twice.
-  const auto body = [](std::string_view arrive, unsigned count) {
-    return init_bars({count}) + R"(
-  setp.lt.u32 %p0, %thread, 64;
-  mad.wide.u32 %l0, %thread, 16, %from;
-  mad.lo.u32 %r0, %thread, 16, %buffer;
-  @%p0 cp.async.cg.shared.global [%r0], [%l0], 16;
-)" + fmt::format("  @%p0 {};\n", arrive) +
-           "  @%p0 bra END;\n" + wait_for("bars", "0") + R"(
-  sub.u32 %r1, %thread, 64;
-  mad.lo.u32 %r1, %r1, 32, %buffer;
-  ld.shared.v4.b32 {%r2, %r3, %r4, %r5}, [%r1];
-  mad.wide.u32 %l1, %thread, 16, %to;
-  st.global.v4.b32 [%l1], {%r2, %r3, %r4, %r5};
-END:
-)";
-  };
-  for_each_async_run(body("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [bars]", 64), {.threads = 96},
-                     [](const std::string& error, AsyncMachine& machine) {
-                       REQUIRE(error == "");
-                       for (unsigned i = 0; i < 32; ++i) {
-                         for (unsigned j = 0; j < 4; ++j)
-                           CHECK(machine.result[(64 + i) * 4 + j] == 1000 + i * 8 + j);
-                       }
-                     });
-  // Without .noinc they do not count, so that somebody has to arrive besides.
-  expect_ok(body("cp.async.mbarrier.arrive.shared.b64 [bars]", 1) +
-                "  @%leader mbarrier.arrive.shared.b64 _, [bars];\n",
-            {.threads = 96, .seeds = 0});
-  // An arrival of the thread itself does not say that the copies are done.
-  expect_error(body("mbarrier.arrive.shared::cta.b64 _, [bars]", 64), "without having waited for",
-               {.threads = 96});
-  // Copies that come behind are not waited for.
-  expect_error(body("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [bars];\n  @%p0 "
-                    "cp.async.cg.shared.global [%r0+2048], "
-                    "[%l0], 16",
-                    64),
-               "without having waited for 1 of its asynchronous copies", {.threads = 96});
 }

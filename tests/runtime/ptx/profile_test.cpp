@@ -127,3 +127,26 @@ TEST_CASE("waiting is not counted, instructions are") {
   const LaunchProfile profile = profile_of("bar.sync 0;\nbar.sync 0;");
   CHECK(profile.instructions.synchronization == 2);
 }
+
+TEST_CASE("bulk copies count by what they read of global memory") {
+  const LaunchProfile profile = profile_of(R"(
+    .shared .align 16 .b8 s[256];
+    .shared .align 8 .b8 bar[8];
+    setp.ne.u32 %p1, %r0, 0;
+    @%p1 ret;
+    mbarrier.init.shared.b64 [bar], 1;
+    mbarrier.arrive.expect_tx.shared.b64 _, [bar], 160;
+    cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [s], [%l0], 160, [bar];
+  WAIT:
+    mbarrier.try_wait.parity.shared.b64 %p2, [bar], 0;
+    @!%p2 bra WAIT;
+    cp.async.bulk.global.shared::cta.bulk_group [%l0+1024], [s], 96;
+    cp.async.bulk.commit_group;
+    cp.async.bulk.wait_group 0;)");
+  CHECK(profile.global.read_bytes == 160);
+  CHECK(profile.global.distinct_read_bytes == 160);
+  CHECK(profile.global.written_bytes == 96);
+  CHECK(profile.global.requests == 2);
+  CHECK(profile.global.sectors == 8);
+  CHECK(profile.global.ideal_sectors == 8);
+}

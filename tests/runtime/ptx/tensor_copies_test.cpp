@@ -141,7 +141,7 @@ TEST_CASE("forms of tensor loads") {
   check(
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
       "[buffer], "
-      "[%map+0, {0, 8}], [bars], %h0;");
+      "[%map, {0, 8}], [bars], %h0;");
   check(
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster.L2::"
       "cache_hint "
@@ -207,8 +207,10 @@ GIVE:
 
 TEST_CASE("mistakes with tensor loads are named") {
   SampleTensor tensor(lathe::bf16, {64, 32}, {64, 8}, Swizzle::bytes_128);
+  const std::string kAround =
+      "  add.u64 %l1, %map, 8;\n  add.u64 %l2, %map, 64;\n  add.u64 %l3, %map, 128;\n";
   const auto load = [&](const std::string& operands) {
-    return error_of(tensor, init_bars({1}) +
+    return error_of(tensor, kAround + init_bars({1}) +
                                 "  @%leader cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::"
                                 "complete_tx::bytes " +
                                 operands + ";\n" + wait_for("bars", "1"));
@@ -216,9 +218,9 @@ TEST_CASE("mistakes with tensor loads are named") {
   CHECK(contains(load("[buffer+512], [%map, {0, 0}], [bars]"), "which is not a multiple of 1024"));
   CHECK(
       contains(load("[buffer+32768], [%map, {0, 0}], [bars]"), "access out of bounds: writes 1024 bytes of"));
-  CHECK(contains(load("[buffer], [%map+64, {0, 0}], [bars]"), "what it takes for a tensor map is none"));
-  CHECK(contains(load("[buffer], [%map+128, {0, 0}], [bars]"), "what it takes for a tensor map is none"));
-  CHECK(contains(load("[buffer], [%map+8, {0, 0}], [bars]"), "which is not a multiple of 64"));
+  CHECK(contains(load("[buffer], [%l2, {0, 0}], [bars]"), "what it takes for a tensor map is none"));
+  CHECK(contains(load("[buffer], [%l3, {0, 0}], [bars]"), "what it takes for a tensor map is none"));
+  CHECK(contains(load("[buffer], [%l1, {0, 0}], [bars]"), "which is not a multiple of 64"));
   CHECK(contains(load("[buffer], [%to, {0, 0}], [bars]"), "what it takes for a tensor map is none"));
   CHECK(contains(load("[buffer], [%l9, {0, 0}], [bars]"), "the address depends on it"));
   CHECK(contains(load("[buffer], [%map, {0, %r9}], [bars]"), "it is a coordinate of a tensor"));
@@ -235,6 +237,12 @@ TEST_CASE("mistakes with tensor loads are named") {
 
   tensor.spec.swizzle = Swizzle::none;
   CHECK(contains(load("[buffer+64], [%map, {0, 0}], [bars]"), "which is not a multiple of 128"));
+}
+
+TEST_CASE("a box that is larger than shared memory") {
+  SampleTensor tensor(lathe::u8, {64, 8, 1, 1, 1}, {256, 256, 256, 256, 1}, Swizzle::none);
+  const std::string load = load_of(tensor, {0, 0, 0, 0, 0});
+  CHECK(contains(error_of(tensor, init_bars({1}) + "  @%leader " + load), "access out of bounds: writes"));
 }
 
 TEST_CASE("a tensor map that reaches beyond its memory") {

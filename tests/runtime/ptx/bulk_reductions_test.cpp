@@ -1,4 +1,4 @@
-// cp.reduce.async.bulk, st.async and red.async.
+// cp.reduce.async.bulk: every operation, into global and into shared memory.
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -74,24 +74,15 @@ std::vector<Reduction> global_reductions() {
   const std::vector<std::int64_t> s64{INT64_MIN, 77};
   const std::vector<float> f32{1.5F, -2.25F, 1e30F, 0.1F};
   const std::vector<double> f64{1.5, -0.1};
-  // Halves whose sums are exact: 1, 2, -0.5, 3.
+  // 1, 2, -0.5 and 3: their sums are exact in both formats.
   const std::vector<std::uint16_t> f16{0x3C00, 0x4000, 0xB800, 0x4200};
   const std::vector<std::uint16_t> bf16{0x3F80, 0x4000, 0xBF00, 0x4040};
-  const auto value_of = [](std::uint16_t bits) {
-    const std::uint32_t top = bits >> 8;
-    return top == 0x3C || top == 0x3F ? 1.0F : top == 0x40 ? 2.0F : top == 0xB8 || top == 0xBF ? -0.5F : 3.0F;
-  };
-  // By halves of their sums; of the values above only these occur.
-  const auto sum_of = [=](auto one, auto half_bits) {
-    return [=](std::uint16_t a, std::uint16_t b) {
-      // The two that are 2 and 3 in bf16 have the same upper byte.
-      const auto value = [&](std::uint16_t bits) {
-        if (bits == 0x4040) return 3.0F;
-        return value_of(bits);
-      };
-      (void)one;
-      return half_bits(value(a) + value(b));
+  const std::vector<float> values{1.0F, 2.0F, -0.5F, 3.0F};
+  const auto sum_of = [&values](const std::vector<std::uint16_t>& encoded, auto encode) {
+    const auto decode = [values, encoded](std::uint16_t bits) {
+      return values[static_cast<std::size_t>(std::ranges::find(encoded, bits) - encoded.begin())];
     };
+    return [decode, encode](std::uint16_t a, std::uint16_t b) { return encode(decode(a) + decode(b)); };
   };
   const auto to_bf16 = [](float value) {
     return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
@@ -110,8 +101,8 @@ std::vector<Reduction> global_reductions() {
   all.push_back(reduction("xor.b64", u64, [](auto a, auto b) { return a ^ b; }));
   all.push_back(reduction("add.f32", f32, [](auto a, auto b) { return a + b; }));
   all.push_back(reduction("add.f64", f64, [](auto a, auto b) { return a + b; }));
-  all.push_back(reduction("add.noftz.f16", f16, sum_of(0, to_f16)));
-  all.push_back(reduction("add.noftz.bf16", bf16, sum_of(0, to_bf16)));
+  all.push_back(reduction("add.noftz.f16", f16, sum_of(f16, to_f16)));
+  all.push_back(reduction("add.noftz.bf16", bf16, sum_of(bf16, to_bf16)));
   return all;
 }
 
@@ -185,97 +176,4 @@ TEST_CASE("blocks add to the same global memory") {
     REQUIRE(error == "");
     for (unsigned i = 0; i < 32; ++i) CHECK(machine.result[i] == 16);
   });
-}
-
-TEST_CASE("st.async stores to another block and tells its mbarrier") {
-  // Each lane stores 4 words to the next block; 512 bytes in all.
-  const auto body = [](const std::string& store, unsigned bytes) {
-    return init_bars({1}) +
-           fmt::format(R"(
-  @%leader mbarrier.arrive.expect_tx.shared.b64 _, [bars], {};
-  barrier.cluster.arrive.aligned;
-  barrier.cluster.wait.aligned;
-  xor.b32 %r0, %rank, 1;
-  mad.lo.u32 %r1, %lane, 16, %buffer;
-  mapa.shared::cluster.u32 %r2, %r1, %r0;
-  mapa.shared::cluster.u32 %r3, %bars, %r0;
-  mad.lo.u32 %r4, %block, 128, %lane;
-  add.u32 %r5, %r4, 1000;
-  cvt.u64.u32 %l0, %r5;
-)",
-                       bytes) +
-           store + wait_for("bars", "0") + R"(
-  ld.shared.u32 %r6, [%r1];
-  xor.b32 %r7, %block, 1;
-  mad.lo.u32 %r7, %r7, 128, %lane;
-  mad.wide.u32 %l1, %r7, 4, %to;
-  st.global.u32 [%l1], %r6;
-  barrier.cluster.arrive.aligned;
-  barrier.cluster.wait.aligned;
-)";
-  };
-  const AsyncRun run{.blocks = 4, .cluster = 2, .seeds = 3};
-  const auto right = [](const std::string& error, AsyncMachine& machine) {
-    REQUIRE(error == "");
-    for (unsigned block = 0; block < 4; ++block) {
-      for (unsigned i = 0; i < 32; ++i) CHECK(machine.result[block * 128 + i] == 1000 + block * 128 + i);
-    }
-  };
-  const std::string prefix = "  st.async.weak.shared::cluster.mbarrier::complete_tx::bytes";
-  for_each_async_run(body(prefix + ".b32 [%r2], %r5, [%r3];\n", 128), run, right);
-  for_each_async_run(body(prefix + ".v2.u32 [%r2], {%r5, %r5}, [%r3];\n", 256), run, right);
-  for_each_async_run(body(prefix + ".v4.b32 [%r2], {%r5, %r5, %r5, %r5}, [%r3];\n", 512), run, right);
-  for_each_async_run(body(prefix + ".b64 [%r2], %l0, [%r3];\n", 256), run, right);
-  for_each_async_run(body(prefix + ".v2.s64 [%r2], {%l0, %l0}, [%r3];\n", 512), run, right);
-  expect_error(body(prefix + ".b32 [%r2], %r5, [%r3];\n", 132),
-               "whose phase 0 needs 0 of 1 arrivals and 4 bytes more", run);
-  expect_error(body(prefix + ".b32 [%r2+2], %r5, [%r3];\n", 128), "misaligned access", run);
-  expect_error(body(prefix + ".b32 [%r2], %r5, [bars];\n", 128), "in another block than the destination",
-               run);
-  expect_error(body(prefix + ".b32 [%r2], %r30, [%r3];\n", 128),
-               "reads 4 bytes of shared memory that nobody wrote", run);
-}
-
-TEST_CASE("red.async reduces in another block and tells its mbarrier") {
-  const auto body = [](const std::string& operation, const std::string& value, unsigned bytes) {
-    return init_bars({1}) +
-           fmt::format(R"(
-  @%leader mbarrier.arrive.expect_tx.shared.b64 _, [bars], {};
-  mov.u64 %l0, 1000;
-  @%leader st.shared.u64 [buffer], %l0;
-  barrier.cluster.arrive.aligned;
-  barrier.cluster.wait.aligned;
-  xor.b32 %r0, %rank, 1;
-  mapa.shared::cluster.u32 %r2, %buffer, %r0;
-  mapa.shared::cluster.u32 %r3, %bars, %r0;
-  cvt.u64.u32 %l1, %lane;
-  red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.{} [%r2], {}, [%r3];
-)",
-                       bytes, operation, value) +
-           wait_for("bars", "0") + R"(
-  ld.shared.u32 %r6, [buffer];
-  mad.wide.u32 %l2, %block, 4, %to;
-  @%leader st.global.u32 [%l2], %r6;
-  barrier.cluster.arrive.aligned;
-  barrier.cluster.wait.aligned;
-)";
-  };
-  const auto check_result = [&](const std::string& operation, const std::string& value, unsigned bytes,
-                                std::uint32_t expected) {
-    for_each_async_run(body(operation, value, bytes), {.blocks = 2, .cluster = 2, .seeds = 3},
-                       [&](const std::string& error, AsyncMachine& machine) {
-                         REQUIRE(error == "");
-                         CHECK(machine.result[0] == expected);
-                         CHECK(machine.result[1] == expected);
-                       });
-  };
-  check_result("add.u32", "%lane", 128, 1000 + 496);
-  check_result("add.s32", "%lane", 128, 1000 + 496);
-  check_result("add.u64", "%l1", 256, 1000 + 496);
-  check_result("add.s64", "%l1", 256, 1000 + 496);
-  check_result("min.u32", "%lane", 128, 0);
-  check_result("max.s32", "%lane", 128, 1000);
-  check_result("and.b32", "%lane", 128, 0);
-  check_result("or.b32", "%lane", 128, 1000 | 31);
-  check_result("xor.b32", "%lane", 128, 1000);
 }
