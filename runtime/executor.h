@@ -14,6 +14,7 @@
 
 #include "codegen/kernel_binary.h"
 #include "codegen/op.h"
+#include "runtime/tensor_map.h"
 
 namespace lathe::runtime {
 
@@ -65,6 +66,10 @@ class Executor {
   virtual Result<double> time_ms(Stream stream, const std::function<Result<void>()>& work) = 0;
 
   virtual DeviceMemory& memory() = 0;
+
+  /// On the host: no stream or device memory is touched. Errors: invalid_argument for what breaks the rules
+  /// of check_tensor_map(); unsupported where kernels do not use tensor maps.
+  virtual Result<TensorMap> encode_tensor_map(const TensorMapSpec& spec) const = 0;
 };
 
 }  // namespace lathe::runtime

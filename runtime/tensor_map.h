@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include <lathe/dtype.h>
@@ -34,6 +35,14 @@ struct TensorMapSpec {
   std::array<std::uint32_t, kMaxRank> box{};      ///< elements, 1 to 256; box[0] makes a multiple of 16 bytes
   Swizzle swizzle = Swizzle::none;                ///< at least as wide as the box's innermost row
   L2Promotion l2_promotion = L2Promotion::none;
+};
+
+/// What a kernel is given for a tensor: by value, as a `const __grid_constant__` parameter. Opaque to all but
+/// the executor that encoded it and its device.
+struct alignas(128) TensorMap {
+  static constexpr std::size_t kBytes = 128;
+
+  std::array<std::byte, kBytes> bytes{};
 };
 
 /// The rules of the driver, which itself would only say CUDA_ERROR_INVALID_VALUE. Errors: invalid_argument

@@ -124,6 +124,13 @@ class CpuExecutor : public Executor {
 
   DeviceMemory& memory() override { return memory_; }
 
+  Result<TensorMap> encode_tensor_map(const TensorMapSpec&) const override {
+    return Error{.code = ErrorCode::unsupported,
+                 .stage = Stage::launch,
+                 .message = "tensor maps are for GPUs of sm_90 and later: a CPU has no TMA unit",
+                 .hint = "pass the tensor's address and strides to kernels for the CPU"};
+  }
+
  private:
   const std::shared_ptr<ObjectLinker> linker_;
   const Device device_;

@@ -9,6 +9,7 @@
 #include "runtime/cuda/scopes.h"
 #include "runtime/cuda/session.h"
 #include "runtime/cuda/stream_work.h"
+#include "runtime/cuda/tensor_map.h"
 
 namespace lathe::runtime {
 
@@ -100,6 +101,10 @@ class CudaExecutor : public Executor {
   }
 
   DeviceMemory& memory() override { return memory_; }
+
+  Result<TensorMap> encode_tensor_map(const TensorMapSpec& spec) const override {
+    return cuda::encode_tensor_map(session_->api(), spec);
+  }
 
  private:
   // In this order: the session goes last.

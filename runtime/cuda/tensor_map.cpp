@@ -1,5 +1,7 @@
 #include "runtime/cuda/tensor_map.h"
 
+#include <bit>
+
 #include "runtime/base/try.h"
 #include "runtime/cuda/driver_error.h"
 
@@ -30,7 +32,7 @@ TensorMapType type_of(DType dtype) {
 
 }  // namespace
 
-Result<TensorMap> encode_tensor_map(const DriverApi& api, const TensorMapSpec& spec) {
+Result<runtime::TensorMap> encode_tensor_map(const DriverApi& api, const TensorMapSpec& spec) {
   LATHE_CHECK(check_tensor_map(spec));
   constexpr std::array<std::uint32_t, TensorMapSpec::kMaxRank> kEveryElement{1, 1, 1, 1, 1};
   TensorMap map{};
@@ -40,7 +42,7 @@ Result<TensorMap> encode_tensor_map(const DriverApi& api, const TensorMapSpec& s
       spec.strides.data() + 1, spec.box.data(), kEveryElement.data(), TensorMapInterleave::none,
       static_cast<TensorMapSwizzle>(spec.swizzle), static_cast<TensorMapL2>(spec.l2_promotion),
       TensorMapFill::zeros);
-  if (status == Status::success) return map;
+  if (status == Status::success) return std::bit_cast<runtime::TensorMap>(map);
   return driver_error(api, status, {.call = "cuTensorMapEncodeTiled", .code = ErrorCode::invalid_argument});
 }
 

@@ -8,9 +8,8 @@
 
 namespace lathe::runtime::cuda {
 
-/// Encodes on the host; no stream or device memory is touched. Pass the result to a kernel by value, as a
-/// `const __grid_constant__` parameter. Errors: those of check_tensor_map(), and what the driver refuses all
-/// the same.
-Result<TensorMap> encode_tensor_map(const DriverApi& api, const TensorMapSpec& spec);
+/// Encodes on the host; no stream or device memory is touched. Errors: those of check_tensor_map(), and what
+/// the driver refuses all the same.
+Result<runtime::TensorMap> encode_tensor_map(const DriverApi& api, const TensorMapSpec& spec);
 
 }  // namespace lathe::runtime::cuda

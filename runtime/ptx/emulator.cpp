@@ -10,6 +10,7 @@
 #include "runtime/base/try.h"
 #include "runtime/ptx/decode.h"
 #include "runtime/ptx/parser.h"
+#include "runtime/ptx/tensor_map.h"
 
 namespace lathe::runtime {
 
@@ -160,6 +161,10 @@ class Emulator : public Executor {
   }
 
   DeviceMemory& memory() override { return memory_; }
+
+  Result<TensorMap> encode_tensor_map(const TensorMapSpec& spec) const override {
+    return ptx::encode_tensor_map(spec);
+  }
 
  private:
   EmulatorSettings settings_;

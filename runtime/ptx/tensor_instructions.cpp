@@ -32,7 +32,7 @@ struct TensorFacts : Facts {
 std::optional<TensorMapSpec> read_map(Warp& warp, const Step& step, unsigned lane,
                                       const AddressOperand& address) {
   Place place;
-  const Access access{.kind = AccessKind::read, .bytes = TensorMap::kBytes, .alignment = alignof(TensorMap)};
+  const Access access{.kind = AccessKind::read, .bytes = TensorMap::kBytes, .alignment = kTensorMapAlignment};
   if (!resolve(warp, step, lane, address, access, place)) return std::nullopt;
   if (place.space == Space::shared || place.space == Space::local) {
     warp.fault(FaultKind::illegal, fmt::format("a tensor map in {} memory", name_of(place.space)), lane);

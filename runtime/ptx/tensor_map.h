@@ -1,7 +1,6 @@
 // Tensor maps as the emulator encodes them: what the driver makes for a device is opaque to all but that.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -12,11 +11,8 @@
 
 namespace lathe::runtime::ptx {
 
-struct alignas(64) TensorMap {
-  static constexpr std::size_t kBytes = 128;
-
-  std::array<std::byte, kBytes> bytes{};
-};
+/// Of a tensor map's address in the device's memory.
+constexpr std::size_t kTensorMapAlignment = 64;
 
 /// Errors: those of check_tensor_map(); unsupported if the swizzle is wider than the box's innermost row.
 Result<TensorMap> encode_tensor_map(const TensorMapSpec& spec);

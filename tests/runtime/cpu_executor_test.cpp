@@ -8,6 +8,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/cpu_binary.h"
+#include "tests/support/tensor_map_spec.h"
 
 using lathe::ErrorCode;
 using lathe::codegen::KernelBinary;
@@ -136,4 +137,11 @@ TEST_CASE("the device is this machine's processor") {
   CHECK(executor->device().target == lathe::codegen::host_cpu_target());
   CHECK_FALSE(executor->device().name.empty());
   CHECK(executor->device().processors >= 1);
+}
+
+TEST_CASE("a CPU has no tensor maps") {
+  const auto map = make_cpu_executor().value()->encode_tensor_map(lathe::tests::matrix_spec());
+  REQUIRE_FALSE(map.has_value());
+  CHECK(map.error().code == ErrorCode::unsupported);
+  CHECK(map.error().message.find("a CPU has no TMA unit") != std::string::npos);
 }

@@ -3,6 +3,7 @@
 #include "runtime/cuda/driver_loader.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_driver.h"
+#include "tests/support/tensor_map_spec.h"
 
 using lathe::Error;
 using lathe::ErrorCode;
@@ -137,4 +138,10 @@ TEST_CASE("on this machine the executor opens, or says what is missing and what 
     CHECK_FALSE(executor.error().message.empty());
     CHECK_FALSE(executor.error().hint.empty());
   }
+}
+
+TEST_CASE("a tensor map is the driver's") {
+  Bench bench;
+  CHECK(bench.executor->encode_tensor_map(lathe::tests::matrix_spec()).has_value());
+  CHECK(bench.driver.count("cuTensorMapEncodeTiled") == 1);
 }

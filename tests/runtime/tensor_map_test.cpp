@@ -1,31 +1,17 @@
 #include "runtime/tensor_map.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/tensor_map_spec.h"
 
 using lathe::ErrorCode;
 using lathe::runtime::check_tensor_map;
-using lathe::runtime::L2Promotion;
 using lathe::runtime::span_of;
 using lathe::runtime::Swizzle;
 using lathe::runtime::TensorMapSpec;
+using lathe::tests::device_address;
+using lathe::tests::matrix_spec;
 
 namespace {
-
-const void* address(std::uintptr_t value) {
-  return reinterpret_cast<const void*>(value);
-}
-
-/// [1000, 4096] of bf16 in boxes of 128 x 64.
-TensorMapSpec matrix() {
-  return {.address = address(0x7000),
-          .dtype = lathe::bf16,
-          .rank = 2,
-          .extents = {4096, 1000},
-          .strides = {0, 8192},
-          .box = {64, 128},
-          .swizzle = Swizzle::bytes_128,
-          .l2_promotion = L2Promotion::bytes_256};
-}
 
 struct Case {
   const char* says;
@@ -39,7 +25,7 @@ TEST_CASE("each broken rule is named with the value") {
       {"rank = 0", [](TensorMapSpec& s) { s.rank = 0; }},
       {"rank = 6", [](TensorMapSpec& s) { s.rank = 6; }},
       {"address = 0x0", [](TensorMapSpec& s) { s.address = nullptr; }},
-      {"address = 0x7008", [](TensorMapSpec& s) { s.address = address(0x7008); }},
+      {"address = 0x7008", [](TensorMapSpec& s) { s.address = device_address(0x7008); }},
       {"extents[1] = 0", [](TensorMapSpec& s) { s.extents[1] = 0; }},
       {"extents[0] = 4294967297", [](TensorMapSpec& s) { s.extents[0] = (1ull << 32) + 1; }},
       {"strides[1] = 8200", [](TensorMapSpec& s) { s.strides[1] = 8200; }},
@@ -52,7 +38,7 @@ TEST_CASE("each broken rule is named with the value") {
       {"at most the 64 bytes", [](TensorMapSpec& s) { s.swizzle = Swizzle::bytes_64; }},
       {"at most the 32 bytes", [](TensorMapSpec& s) { s.swizzle = Swizzle::bytes_32; }},
   }));
-  TensorMapSpec spec = matrix();
+  TensorMapSpec spec = matrix_spec();
   broken.spoil(spec);
   const auto checked = check_tensor_map(spec);
   REQUIRE_FALSE(checked.has_value());
@@ -62,12 +48,18 @@ TEST_CASE("each broken rule is named with the value") {
 }
 
 TEST_CASE("the largest values that the rules allow") {
-  TensorMapSpec spec = matrix();
+  TensorMapSpec spec = matrix_spec();
   spec.swizzle = Swizzle::none;
   spec.extents = {1ull << 32, 1ull << 32};
   spec.strides[1] = (1ull << 40) - 16;
   spec.box = {256, 256};
   CHECK(check_tensor_map(spec).has_value());
+}
+
+TEST_CASE("one dimension needs no stride") {
+  CHECK(check_tensor_map(
+            {.address = device_address(0x10), .dtype = lathe::f32, .rank = 1, .extents = {1}, .box = {4}})
+            .has_value());
 }
 
 TEST_CASE("the span of a swizzle") {

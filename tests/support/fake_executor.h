@@ -56,6 +56,9 @@ class FakeExecutor : public runtime::Executor, private runtime::DeviceMemory {
     return 1.0;
   }
   DeviceMemory& memory() override { return *this; }
+  Result<runtime::TensorMap> encode_tensor_map(const runtime::TensorMapSpec&) const override {
+    return runtime::TensorMap{};
+  }
 
  private:
   struct FakeKernel : runtime::LoadedKernel {

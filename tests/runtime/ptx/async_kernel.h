@@ -99,8 +99,8 @@ struct AsyncMachine : PtxMachine {
     result = upload(std::vector<std::uint32_t>(words));
   }
   /// What is reported; empty: nothing.
-  std::string run_with(const std::string& text, const runtime::ptx::TensorMap& map = {},
-                       const runtime::ptx::TensorMap& other = {}) {
+  std::string run_with(const std::string& text, const runtime::TensorMap& map = {},
+                       const runtime::TensorMap& other = {}) {
     const auto done = PtxMachine::run(text, packed_parameters(map, other, source, result));
     return done ? std::string() : done.error().text();
   }

@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "runtime/ptx/tensor_map.h"
 #include "tests/support/catch.h"
 #include "tests/support/ptx_machine.h"
+#include "tests/support/tensor_map_spec.h"
 
 using namespace lathe;
 using lathe::runtime::EmulatorSettings;
@@ -146,4 +148,10 @@ TEST_CASE("memory that cannot be had is an error with its size") {
   REQUIRE_FALSE(much.has_value());
   CHECK(much.error().code == ErrorCode::out_of_memory);
   CHECK(much.error().message.find(std::to_string(SIZE_MAX / 2)) != std::string::npos);
+}
+
+TEST_CASE("a tensor map is one that the emulator's kernels understand") {
+  const auto map = make_emulator({})->encode_tensor_map(lathe::tests::matrix_spec());
+  REQUIRE(map.has_value());
+  CHECK(runtime::ptx::decode_tensor_map(map->bytes).has_value());
 }

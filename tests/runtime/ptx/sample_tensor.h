@@ -43,7 +43,7 @@ struct SampleTensor {
   }
 
   /// Puts it on the machine and makes the map.
-  runtime::ptx::TensorMap upload_to(AsyncMachine& machine) {
+  runtime::TensorMap upload_to(AsyncMachine& machine) {
     spec.address = machine.upload(bytes);
     auto map = runtime::ptx::encode_tensor_map(spec);
     if (!map) FAIL(map.error().text());
