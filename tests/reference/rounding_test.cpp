@@ -7,6 +7,8 @@
 
 using lathe::bf16;
 using lathe::DType;
+using lathe::e4m3;
+using lathe::e5m2;
 using lathe::f16;
 using lathe::f32;
 using namespace lathe::reference;
@@ -22,6 +24,41 @@ TEST_CASE("every 16-bit pattern is read and written back") {
     }
     CHECK(wrong == 0);
   }
+}
+
+TEST_CASE("every fp8 pattern is read and written back, but for infinities, which saturate") {
+  for (const DType dtype : {e4m3, e5m2}) {
+    int wrong = 0;
+    for (int bits = 0; bits < 0x100; ++bits) {
+      const double value = value_of(dtype, static_cast<std::uint16_t>(bits));
+      const std::uint16_t back = bits_of(dtype, value);
+      const int expected = std::isnan(value) ? (bits & 0x80) | 0x7F : std::isinf(value) ? bits - 1 : bits;
+      if (back != expected && !(std::isnan(value) && (back & 0x7F) == 0x7F)) ++wrong;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("fp8 has its known values, rounds ties to even and saturates") {
+  CHECK(value_of(e4m3, 0x38) == 1.0);
+  CHECK(value_of(e4m3, 0x7E) == 448.0);
+  CHECK(value_of(e4m3, 0x01) == 0x1p-9);
+  CHECK(std::isnan(value_of(e4m3, 0xFF)));
+  CHECK(value_of(e5m2, 0x3C) == 1.0);
+  CHECK(value_of(e5m2, 0x7B) == 57344.0);
+  CHECK(value_of(e5m2, 0x01) == 0x1p-16);
+  CHECK(value_of(e5m2, 0xFC) == -std::numeric_limits<double>::infinity());
+  CHECK(std::isnan(value_of(e5m2, 0x7D)));
+  CHECK(rounded_to(e4m3, 1.0625) == 1.0);  // a tie, down to even
+  CHECK(rounded_to(e4m3, 1.1875) == 1.25);
+  CHECK(rounded_to(e5m2, 1.125) == 1.0);
+  CHECK(rounded_to(e4m3, 465.0) == 448.0);
+  CHECK(rounded_to(e4m3, -1e9) == -448.0);
+  CHECK(rounded_to(e5m2, 61441.0) == 57344.0);
+  CHECK(rounded_to(e5m2, std::numeric_limits<double>::infinity()) == 57344.0);
+  CHECK(rounded_to(e4m3, 0x1p-10) == 0.0);  // half of the smallest
+  CHECK(bits_of(e4m3, std::nan("")) == 0x7F);
+  CHECK(bits_of(e5m2, -0.0) == 0x80);
 }
 
 TEST_CASE("known patterns have their known values") {

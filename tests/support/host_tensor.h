@@ -36,8 +36,8 @@ class HostTensor {
       std::memcpy(&value, bytes_.data() + index * 4, 4);
       return value;
     }
-    std::uint16_t bits;
-    std::memcpy(&bits, bytes_.data() + index * 2, 2);
+    std::uint16_t bits = 0;
+    std::memcpy(&bits, bytes_.data() + index * element_bytes(), element_bytes());  // little-endian
     return reference::value_of(dtype_, bits);
   }
 
@@ -48,7 +48,7 @@ class HostTensor {
       std::memcpy(bytes_.data() + index * 4, &narrow, 4);
     } else {
       const std::uint16_t bits = reference::bits_of(dtype_, value);
-      std::memcpy(bytes_.data() + index * 2, &bits, 2);
+      std::memcpy(bytes_.data() + index * element_bytes(), &bits, element_bytes());
     }
   }
 
