@@ -1,6 +1,7 @@
 // Element types: how vectors of them are read, written and rounded to. Arithmetic is always in float.
 #pragma once
 
+#include "common/fp8.h"
 #include "cpu/vector.h"
 
 /// Copies `count` elements, fewer than a vector, one by one: nothing beyond them may be touched.
@@ -123,6 +124,37 @@ struct F16 : Element<F16, _Float16, Halves> {
 };
 
 #endif
+
+/// Saturates to the largest finite value; NaN stays NaN. In integers: no processor at hand has instructions.
+template <class Self, class Format>
+struct Fp8 : Element<Self, unsigned char, Bytes> {
+  using Storage = unsigned char;
+  static constexpr float kLargest = Format::kLargestValue;  ///< what narrowing saturates to
+  using Element<Self, unsigned char, Bytes>::round;
+  static constexpr bool kEvensThenOdds = false;
+  static Floats widen(Bytes raw) {
+    const Words bits = __builtin_convertvector(raw, Words);
+    const Words shifted = (bits & 0x7Fu) << Format::kShift;
+    const Words finite = __builtin_bit_cast(Words, __builtin_bit_cast(Floats, shifted) * Format::kRebias);
+    const Words magnitude = (bits & 0x7Fu) > Format::kLargest ? shifted | 0x7F800000u : finite;
+    return __builtin_bit_cast(Floats, magnitude | (bits & 0x80u) << 24);
+  }
+  static Bytes narrow(Floats values) {
+    const Words bits = __builtin_bit_cast(Words, values);
+    const Words magnitude = bits & 0x7FFFFFFFu;
+    const Words denormal =
+        __builtin_bit_cast(Words, __builtin_bit_cast(Floats, magnitude) + Format::kSpacedAsDenormals) -
+        __builtin_bit_cast(unsigned, Format::kSpacedAsDenormals);
+    Words result = magnitude < Format::kSmallestNormalFloat ? denormal : Format::rounded_normal(magnitude);
+    result = result > Format::kLargest ? Words(Format::kLargest) : result;
+    result |= bits >> 24 & 0x80u;
+    return __builtin_convertvector(magnitude > 0x7F800000u ? Words(Format::kNan) : result, Bytes);
+  }
+  static Floats round(Floats values) { return widen(narrow(values)); }
+};
+
+struct E4m3 : Fp8<E4m3, E4m3Format> {};
+struct E5m2 : Fp8<E5m2, E5m2Format> {};
 
 /// Every NaN as arithmetic makes it: what somebody's float tensor holds may have any bits.
 inline Floats with_plain_nans(Floats values) {

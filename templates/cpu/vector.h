@@ -16,6 +16,7 @@ constexpr int kLanes = 2 * kRegisterLanes;
 using Floats = float __attribute__((ext_vector_type(kLanes)));
 using Words = unsigned __attribute__((ext_vector_type(kLanes)));
 using Halfwords = unsigned short __attribute__((ext_vector_type(kLanes)));
+using Bytes = unsigned char __attribute__((ext_vector_type(kLanes)));
 using RegisterWords = unsigned __attribute__((ext_vector_type(kRegisterLanes)));
 
 template <int... kIndices>

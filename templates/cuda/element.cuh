@@ -1,6 +1,7 @@
 // Element types: how packs of them are read, written and rounded to. Arithmetic is always in float.
 #pragma once
 
+#include "cuda/fp8.cuh"
 #include "cuda/ptx/convert.cuh"
 
 struct F32 {

@@ -48,6 +48,8 @@ __device__ inline void load_pack(const typename T::Storage* from, float (&values
     load_words(from, words);
 #pragma unroll
     for (int i = 0; i < kCount / T::kPerWord; ++i) T::unpack(words[i], values + i * T::kPerWord);
+  } else if constexpr (kCount == 2) {
+    T::widen_pair(*reinterpret_cast<const unsigned short*>(from), values);
   } else {
     static_assert(kCount == 1, "an odd pack is a single element");
     values[0] = T::widen(*from);
@@ -61,7 +63,10 @@ __device__ inline void store_pack(typename T::Storage* to, const float (&values)
 #pragma unroll
     for (int i = 0; i < kCount / T::kPerWord; ++i) words[i] = T::pack(values + i * T::kPerWord);
     store_words(to, words);
+  } else if constexpr (kCount == 2) {
+    *reinterpret_cast<unsigned short*>(to) = T::narrow_pair(values[0], values[1]);
   } else {
+    static_assert(kCount == 1, "an odd pack is a single element");
     *to = T::narrow(values[0]);
   }
 }
