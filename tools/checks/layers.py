@@ -21,7 +21,8 @@ MAY_INCLUDE = {
     "templates/cpu": {"common", "cpu", "lathe"},
     "templates/cuda": {"common", "cuda", "lathe"},
     "tools": {"lathe", "runtime/base", "cache", "codegen", "tools"},
-    "tests": {"lathe", "runtime", "cache", "codegen", "tools", "tests"},
+    # What both kinds of target share is plain C++, which tests compile too.
+    "tests": {"lathe", "runtime", "cache", "codegen", "tools", "tests", "templates/common"},
 }
 
 # Third-party headers, and the only files that may include them.
