@@ -121,10 +121,8 @@ class ClangCompiler : public Compiler {
     if (!output.succeeded) return failure(source, std::move(output.log), arguments);
     Payload object{.kind = PayloadKind::object, .bytes = Bytes(output.object.size())};
     std::memcpy(object.bytes.data(), output.object.data(), output.object.size());
-    return KernelBinary{.payloads = {std::move(object)},
-                        .entries = source.entries,
-                        .launch = source.launch,
-                        .log = std::move(output.log)};
+    return KernelBinary{
+        .payloads = {std::move(object)}, .entries = source.entries, .log = std::move(output.log)};
   }
 
  private:

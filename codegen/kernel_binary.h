@@ -34,10 +34,9 @@ struct Payload {
 
 struct KernelBinary {
   std::vector<Payload> payloads{};
-  std::vector<std::string> entries{};
-  LaunchFacts launch{};
-  ResourceUse resources{};
-  std::string log{};  ///< the compiler's warnings and report
+  std::vector<EntryPoint> entries{};
+  ResourceUse resources{};  ///< the most of any entry
+  std::string log{};        ///< the compiler's warnings and report
   std::chrono::nanoseconds compile_time{0};
 
   const Payload* find(PayloadKind kind) const {

@@ -15,6 +15,9 @@ struct SourceFile {
   friend bool operator==(const SourceFile&, const SourceFile&) = default;
 };
 
+/// Most entry points of a kernel.
+inline constexpr std::size_t kMaxEntries = 4;
+
 struct Dim3 {
   unsigned x = 1, y = 1, z = 1;
   friend bool operator==(const Dim3&, const Dim3&) = default;
@@ -32,6 +35,15 @@ struct LaunchFacts {
   friend bool operator==(const LaunchFacts&, const LaunchFacts&) = default;
 };
 
+/// One function of a kernel. A kernel that works in steps has several, which are launched in order with the
+/// same arguments.
+struct EntryPoint {
+  std::string name;  ///< as in the code: extern "C"
+  LaunchFacts launch{};
+
+  friend bool operator==(const EntryPoint&, const EntryPoint&) = default;
+};
+
 /// A rendered kernel: real CUDA C++ or C++, ready for a compiler.
 ///
 /// Entry points. CUDA: `extern "C" __global__ void ENTRY(const __grid_constant__ Args args)`.
@@ -41,9 +53,7 @@ struct KernelSource {
   std::string name;                   ///< template's name, for diagnostics: "cuda/rms_norm.cu"
   std::string text;                   ///< the template with its parameter block filled in
   std::vector<SourceFile> headers{};  ///< all that it includes, directly or not, sorted by name
-  std::vector<std::string>
-      entries;  ///< names of the extern "C" entry points; the first is the one that is launched
-  LaunchFacts launch{};
+  std::vector<EntryPoint> entries;    ///< in the order of their launches; 1 to kMaxEntries
 };
 
 }  // namespace lathe::codegen

@@ -94,12 +94,10 @@ class NvrtcCompiler : public Compiler {
     KernelBinary binary{
         .payloads = {{PayloadKind::cubin, program.cubin()}, {PayloadKind::ptx, program.ptx()}},
         .entries = source.entries,
-        .launch = source.launch,
-        .resources = parse_ptxas_report(log, source.entries.empty() ? "" : source.entries.front())};
+        .resources = resources_of(log, source.entries)};
     if (binary.payloads[0].bytes.empty() || binary.payloads[1].bytes.empty()) {
       return failure(source, status, std::move(log) + "\nNVRTC reported success but gave no code", options);
     }
-    binary.resources.dynamic_shared_bytes = static_cast<int>(source.launch.dynamic_shared_bytes);
     binary.log = without_times(log);
     return binary;
   }

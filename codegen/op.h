@@ -2,6 +2,7 @@
 // its own and one line in op_table.cpp.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -55,14 +56,24 @@ using Parameters = std::vector<std::pair<std::string, std::string>>;
 struct RenderPlan {
   std::string template_name;  ///< "cuda/rms_norm.cu"
   Parameters parameters;
-  std::vector<std::string> entries;
-  LaunchFacts launch{};
+  std::vector<EntryPoint> entries;
 };
 
 /// Grid of one launch, in blocks. `x` of 0: nothing to do.
 struct Grid {
   std::uint64_t x = 0;
   unsigned y = 1, z = 1;
+
+  friend bool operator==(const Grid&, const Grid&) = default;
+};
+
+/// One grid per entry point, in their order. Those of entries that the kernel does not have are empty.
+using Grids = std::array<Grid, kMaxEntries>;
+
+/// Where a launch happens, as far as its grids depend on it.
+struct LaunchSite {
+  std::span<const EntryPoint> entries;  ///< of the kernel
+  int processors = 1;  ///< multiprocessors of the GPU, or threads that kernels use on the CPU
 };
 
 struct Op {
@@ -75,9 +86,9 @@ struct Op {
   Result<KernelSpec> (*normalize)(const KernelSpec&);
   /// REQUIRES: a normalized spec. Errors: unsupported.
   Result<RenderPlan> (*plan)(const KernelSpec&, const Target&);
-  /// Checks launch arguments, fills in what may be left out (strides) in place, and gives the grid. On the
+  /// Checks launch arguments, fills in what may be left out (strides) in place, and gives the grids. On the
   /// hot path: no allocation unless it fails. REQUIRES: args.size() == args_size.
-  Result<Grid> (*prepare)(const KernelSpec&, const LaunchFacts&, std::span<std::byte> args);
+  Result<Grids> (*prepare)(const KernelSpec&, const LaunchSite&, std::span<std::byte> args);
   /// What the Args struct holds, for a normalized spec.
   std::vector<Argument> (*arguments)(const KernelSpec&);
 };

@@ -49,6 +49,21 @@ ResourceUse parse_ptxas_report(std::string_view log, std::string_view entry) {
   return use;
 }
 
+ResourceUse resources_of(std::string_view log, const std::vector<EntryPoint>& entries) {
+  ResourceUse most;
+  const auto raise = [](int& value, int other) { value = std::max(value, other); };
+  for (const EntryPoint& entry : entries) {
+    const ResourceUse use = parse_ptxas_report(log, entry.name);
+    raise(most.registers, use.registers);
+    raise(most.spill_store_bytes, use.spill_store_bytes);
+    raise(most.spill_load_bytes, use.spill_load_bytes);
+    raise(most.stack_bytes, use.stack_bytes);
+    raise(most.static_shared_bytes, use.static_shared_bytes);
+    raise(most.dynamic_shared_bytes, static_cast<int>(entry.launch.dynamic_shared_bytes));
+  }
+  return most;
+}
+
 std::string without_times(std::string_view log) {
   std::string kept;
   kept.reserve(log.size());

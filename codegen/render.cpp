@@ -145,8 +145,7 @@ Result<KernelSource> render_plan(const KernelSpec& spec, const Target& target,
   return KernelSource{.name = std::move(plan.template_name),
                       .text = std::move(text),
                       .headers = std::move(headers),
-                      .entries = std::move(plan.entries),
-                      .launch = plan.launch};
+                      .entries = std::move(plan.entries)};
 }
 
 }  // namespace

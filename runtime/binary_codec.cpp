@@ -13,6 +13,7 @@ namespace lathe::runtime {
 namespace {
 
 using codegen::Dim3;
+using codegen::EntryPoint;
 using codegen::KernelBinary;
 using codegen::LaunchFacts;
 using codegen::PayloadKind;
@@ -42,6 +43,20 @@ LaunchFacts launch_from(const json& value) {
           .dynamic_shared_bytes = value.at("dynamic_shared_bytes").get<unsigned>(),
           .work_per_block = value.at("work_per_block").get<long long>(),
           .programmatic_launch = value.at("programmatic_launch").get<bool>()};
+}
+
+json to_json(const std::vector<EntryPoint>& entries) {
+  json list = json::array();
+  for (const EntryPoint& entry : entries)
+    list.push_back({{"name", entry.name}, {"launch", to_json(entry.launch)}});
+  return list;
+}
+
+std::vector<EntryPoint> entries_from(const json& list) {
+  std::vector<EntryPoint> entries;
+  for (const json& entry : list)
+    entries.push_back({entry.at("name").get<std::string>(), launch_from(entry.at("launch"))});
+  return entries;
 }
 
 json to_json(const ResourceUse& use) {
@@ -76,8 +91,7 @@ std::uint64_t unix_now() {
 
 cache::Entry to_entry(const KernelKey& key, const KernelBinary& binary, const std::string& spec_json) {
   const json metadata = {{"spec", json::parse(spec_json, nullptr, false)},
-                         {"entries", binary.entries},
-                         {"launch", to_json(binary.launch)},
+                         {"entries", to_json(binary.entries)},
                          {"resources", to_json(binary.resources)},
                          {"compile_ns", binary.compile_time.count()},
                          {"log", binary.log}};
@@ -99,8 +113,7 @@ Result<KernelBinary> from_entry(cache::Entry entry) {
   if (!metadata.is_object()) return foreign("the metadata is not a JSON object");
   KernelBinary binary;
   try {
-    binary.entries = metadata.at("entries").get<std::vector<std::string>>();
-    binary.launch = launch_from(metadata.at("launch"));
+    binary.entries = entries_from(metadata.at("entries"));
     binary.resources = resources_from(metadata.at("resources"));
     binary.compile_time = std::chrono::nanoseconds(metadata.at("compile_ns").get<std::int64_t>());
     binary.log = metadata.at("log").get<std::string>();
@@ -108,6 +121,7 @@ Result<KernelBinary> from_entry(cache::Entry entry) {
     return foreign(std::string("the metadata lacks something: ") + failure.what());
   }
   if (binary.entries.empty()) return foreign("no entry point is named");
+  if (binary.entries.size() > codegen::kMaxEntries) return foreign("more entry points than kernels have");
   for (cache::Section& section : entry.sections) {
     for (const PayloadKind kind : kPayloadKinds) {
       if (section.name == name_of(kind)) binary.payloads.push_back({kind, std::move(section.bytes)});

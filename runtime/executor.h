@@ -55,8 +55,9 @@ class Executor {
   /// Errors: load_failed with the linker's or driver's words. Must not be called during stream capture.
   virtual Result<std::unique_ptr<LoadedKernel>> load(const codegen::KernelBinary& binary) = 0;
 
-  /// Queues one launch. `args` are copied before it returns. REQUIRES: a kernel that this executor loaded.
-  virtual Result<void> launch(const LoadedKernel& kernel, const codegen::Grid& grid,
+  /// Queues one launch of each entry point whose grid is not empty, in order. `args` are copied before it
+  /// returns. REQUIRES: a kernel that this executor loaded.
+  virtual Result<void> launch(const LoadedKernel& kernel, const codegen::Grids& grids,
                               std::span<const std::byte> args, Stream stream) = 0;
 
   /// Waits for the stream and reports failures of what ran on it.

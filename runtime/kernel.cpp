@@ -26,10 +26,10 @@ Result<void> Kernel::launch_bytes(const void* args, std::size_t size, Stream str
   alignas(64) std::array<std::byte, kMaxArgsBytes> storage;
   std::memcpy(storage.data(), args, size);
   const std::span<std::byte> prepared(storage.data(), size);
-  auto grid = op.prepare(state_->spec, state_->launch, prepared);
-  if (!grid) return std::move(grid).error();
-  if (grid->x == 0) return {};
-  return state_->executor->launch(*state_->loaded, *grid, prepared, stream);
+  const codegen::LaunchSite site{state_->entries, state_->executor->device().processors};
+  auto grids = op.prepare(state_->spec, site, prepared);
+  if (!grids) return std::move(grids).error();
+  return state_->executor->launch(*state_->loaded, *grids, prepared, stream);
 }
 
 const KernelSpec& Kernel::spec() const {

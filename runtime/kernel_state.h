@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <lathe/kernel.h>
 
@@ -17,7 +18,7 @@ class Kernel::State {
   Target target;
   std::string key;  // hexadecimal digest
   ResourceUse resources;
-  codegen::LaunchFacts launch;
+  std::vector<codegen::EntryPoint> entries;
   const codegen::Op* op = nullptr;
   std::shared_ptr<runtime::Executor> executor;  // before `loaded`: a kernel must not outlive its executor
   std::unique_ptr<runtime::LoadedKernel> loaded;

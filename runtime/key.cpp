@@ -26,6 +26,15 @@ std::string text_of(const codegen::LaunchFacts& launch) {
                      launch.dynamic_shared_bytes, launch.work_per_block, launch.programmatic_launch);
 }
 
+std::string text_of(const std::vector<codegen::EntryPoint>& entries) {
+  std::string text;
+  for (const codegen::EntryPoint& entry : entries) {
+    if (!text.empty()) text += "; ";
+    text += entry.name + ' ' + text_of(entry.launch);
+  }
+  return text;
+}
+
 /// Calls `visit(label, value)` for each line after the first.
 template <class Visit>
 void for_each_line(std::string_view text, Visit visit) {
@@ -53,7 +62,7 @@ KernelKey make_key(const KernelSpec& spec, const Target& target, const codegen::
       "headers: {}\n"
       "launch: {}\n",
       codegen::canonical_text(spec), target.text(), compiler_identity, cache::digest_of(source.text).hex(),
-      digest_of_headers(source.headers).hex(), text_of(source.launch));
+      digest_of_headers(source.headers).hex(), text_of(source.entries));
   const cache::Digest digest = cache::digest_of(text);
   return {std::move(text), digest};
 }

@@ -140,7 +140,7 @@ Result<Kernel> Pipeline::load(const KernelSpec& spec, const ObtainedBinary& obta
   state->target = parts_.target;
   state->key = obtained.key.digest.hex();
   state->resources = obtained.binary.resources;
-  state->launch = obtained.binary.launch;
+  state->entries = obtained.binary.entries;
   state->op = &codegen::op_of(spec);
   state->executor = parts_.executor;
   state->loaded = std::move(loaded);

@@ -9,7 +9,7 @@ namespace lathe::codegen {
 
 Result<KernelSpec> normalize_rms_norm(const KernelSpec& spec);
 Result<RenderPlan> plan_rms_norm(const KernelSpec& spec, const Target& target);
-Result<Grid> prepare_rms_norm(const KernelSpec& spec, const LaunchFacts& launch, std::span<std::byte> args);
+Result<Grids> prepare_rms_norm(const KernelSpec& spec, const LaunchSite& site, std::span<std::byte> args);
 std::vector<Argument> arguments_of_rms_norm(const KernelSpec& spec);
 
 inline constexpr Op kRmsNormOp{.name = "rms_norm",

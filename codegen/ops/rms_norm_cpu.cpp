@@ -25,8 +25,7 @@ Result<RenderPlan> plan_rms_norm_cpu(const RmsNormSpec& spec, const Target&) {
   const std::int64_t rows = std::clamp<std::int64_t>(kBytesPerBlock / row_bytes, 1, 4096);
   RenderPlan plan{.template_name = "cpu/rms_norm.cpp",
                   .parameters = common_rms_norm_parameters(spec),
-                  .entries = {"lathe_rms_norm"},
-                  .launch = {.work_per_block = rows}};
+                  .entries = {{"lathe_rms_norm", {.work_per_block = rows}}}};
   plan.parameters.emplace_back("X", type_name(spec.dtype));
   plan.parameters.emplace_back("W", type_name(*spec.weight_dtype));
   plan.parameters.emplace_back("kRowsPerBlock", fmt::to_string(rows));

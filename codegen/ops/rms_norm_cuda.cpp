@@ -86,12 +86,13 @@ Result<RenderPlan> plan_rms_norm_cuda(const RmsNormSpec& spec, const Target& tar
         .hint = fmt::format("known architectures are {}", cuda_arch_names())};
   }
   const Shape shape = shape_of(spec, arch->max_cluster);
-  RenderPlan plan{.template_name = "cuda/rms_norm.cu",
-                  .parameters = common_rms_norm_parameters(spec),
-                  .entries = {"lathe_rms_norm"},
-                  .launch = {.block = {static_cast<unsigned>(shape.threads_per_row * shape.rows_per_block)},
-                             .cluster = {static_cast<unsigned>(shape.cluster)},
-                             .work_per_block = shape.rows_per_block}};
+  RenderPlan plan{
+      .template_name = "cuda/rms_norm.cu",
+      .parameters = common_rms_norm_parameters(spec),
+      .entries = {{"lathe_rms_norm",
+                   {.block = {static_cast<unsigned>(shape.threads_per_row * shape.rows_per_block)},
+                    .cluster = {static_cast<unsigned>(shape.cluster)},
+                    .work_per_block = shape.rows_per_block}}}};
   plan.parameters.emplace_back("X", type_name(spec.dtype));
   plan.parameters.emplace_back("W", type_name(*spec.weight_dtype));
   plan.parameters.emplace_back("kPack", fmt::to_string(shape.pack));

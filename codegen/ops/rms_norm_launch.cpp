@@ -177,7 +177,7 @@ void append_strides(const RmsNormSpec& spec, std::vector<Argument>& arguments) {
 
 }  // namespace
 
-Result<Grid> prepare_rms_norm(const KernelSpec& any, const LaunchFacts& launch, std::span<std::byte> bytes) {
+Result<Grids> prepare_rms_norm(const KernelSpec& any, const LaunchSite& site, std::span<std::byte> bytes) {
   const auto& spec = std::get<RmsNormSpec>(any);
   auto& args = *reinterpret_cast<RmsNormArgs*>(bytes.data());
   if (args.rows < 0 || args.rows > kMaxRows) {
@@ -186,9 +186,10 @@ Result<Grid> prepare_rms_norm(const KernelSpec& any, const LaunchFacts& launch, 
   if (!std::isfinite(args.epsilon) || args.epsilon < 0) {
     return bad_argument(fmt::format("epsilon is {}, it must be finite and not negative", args.epsilon));
   }
-  if (args.rows == 0) return Grid{};
+  if (args.rows == 0) return Grids{};
   LATHE_CHECK(check_tensors(spec, args));
   const Index units = args.rows * spec.heads;
+  const LaunchFacts& launch = site.entries.front().launch;
   const auto blocks =
       static_cast<std::uint64_t>((units + launch.work_per_block - 1) / launch.work_per_block) *
       launch.cluster.x;
@@ -198,7 +199,7 @@ Result<Grid> prepare_rms_norm(const KernelSpec& any, const LaunchFacts& launch, 
         fmt::format("rows is {}, {} blocks, more than a grid of 2^31 - 1 takes", args.rows, blocks),
         "launch it in parts");
   }
-  return Grid{.x = blocks};
+  return Grids{Grid{.x = blocks}};
 }
 
 std::vector<Argument> arguments_of_rms_norm(const KernelSpec& any) {

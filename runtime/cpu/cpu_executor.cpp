@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -28,13 +30,13 @@ using Entry = void (*)(const void* args, Index first_block, Index last_block);
 
 class CpuKernel : public LoadedKernel {
  public:
-  CpuKernel(std::unique_ptr<ObjectLinker::LinkedObject> object, Entry code)
-      : object_(std::move(object)), entry_(code) {}
-  Entry entry() const { return entry_; }
+  CpuKernel(std::unique_ptr<ObjectLinker::LinkedObject> object, std::vector<Entry> entries)
+      : object_(std::move(object)), entries_(std::move(entries)) {}
+  std::span<const Entry> entries() const { return entries_; }
 
  private:
   std::unique_ptr<ObjectLinker::LinkedObject> object_;
-  Entry entry_;
+  std::vector<Entry> entries_;
 };
 
 class HostMemory : public DeviceMemory {
@@ -94,22 +96,18 @@ class CpuExecutor : public Executor {
           .message = "the binary has no object code or names no entry point: it was not compiled for a CPU"};
     }
     LATHE_TRY(auto linked, ObjectLinker::link(linker_, object->bytes));
-    LATHE_TRY(void* const address, linked->address_of(binary.entries.front()));
-    return std::make_unique<CpuKernel>(std::move(linked), reinterpret_cast<Entry>(address));
+    std::vector<Entry> entries;
+    for (const codegen::EntryPoint& entry : binary.entries) {
+      LATHE_TRY(void* const address, linked->address_of(entry.name));
+      entries.push_back(reinterpret_cast<Entry>(address));
+    }
+    return std::make_unique<CpuKernel>(std::move(linked), std::move(entries));
   }
 
-  Result<void> launch(const LoadedKernel& kernel, const codegen::Grid& grid, std::span<const std::byte> args,
-                      Stream) override {
-    const Entry entry = static_cast<const CpuKernel&>(kernel).entry();
-    const auto blocks = static_cast<Index>(grid.x);
-    if (blocks <= 1 || device_.processors == 1) {
-      // Waking other threads takes longer than a block.
-      if (blocks > 0) entry(args.data(), 0, blocks);
-      return {};
-    }
-    tbb::parallel_for(tbb::blocked_range<Index>(0, blocks), [&](const tbb::blocked_range<Index>& range) {
-      entry(args.data(), range.begin(), range.end());
-    });
+  Result<void> launch(const LoadedKernel& kernel, const codegen::Grids& grids,
+                      std::span<const std::byte> args, Stream) override {
+    const std::span<const Entry> entries = static_cast<const CpuKernel&>(kernel).entries();
+    for (std::size_t i = 0; i < entries.size(); ++i) run(entries[i], static_cast<Index>(grids[i].x), args);
     return {};
   }
 
@@ -132,6 +130,17 @@ class CpuExecutor : public Executor {
   }
 
  private:
+  void run(Entry entry, Index blocks, std::span<const std::byte> args) const {
+    if (blocks <= 1 || device_.processors == 1) {
+      // Waking other threads takes longer than a block.
+      if (blocks > 0) entry(args.data(), 0, blocks);
+      return;
+    }
+    tbb::parallel_for(tbb::blocked_range<Index>(0, blocks), [&](const tbb::blocked_range<Index>& range) {
+      entry(args.data(), range.begin(), range.end());
+    });
+  }
+
   const std::shared_ptr<ObjectLinker> linker_;
   const Device device_;
   HostMemory memory_;

@@ -69,9 +69,9 @@ class CudaExecutor : public Executor {
     return cuda::CudaKernel::load(*session_, binary);
   }
 
-  Result<void> launch(const LoadedKernel& kernel, const codegen::Grid& grid, std::span<const std::byte> args,
-                      Stream stream) override {
-    return static_cast<const cuda::CudaKernel&>(kernel).launch(grid, args, handle_of(stream));
+  Result<void> launch(const LoadedKernel& kernel, const codegen::Grids& grids,
+                      std::span<const std::byte> args, Stream stream) override {
+    return static_cast<const cuda::CudaKernel&>(kernel).launch(grids, args, handle_of(stream));
   }
 
   Result<void> synchronize(Stream stream) override {

@@ -1,16 +1,16 @@
 // CudaKernel: a kernel in the driver's hands, ready to launch.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <string>
+#include <vector>
 
 #include <lathe/error.h>
 
 #include "codegen/kernel_binary.h"
 #include "codegen/op.h"
+#include "runtime/cuda/cuda_entry.h"
 #include "runtime/cuda/driver_api.h"
 #include "runtime/cuda/library_image.h"
 #include "runtime/cuda/session.h"
@@ -22,7 +22,7 @@ namespace lathe::runtime::cuda {
 /// code: see ~LibraryImage.
 class CudaKernel : public LoadedKernel {
  public:
-  /// Loads the code and sets the function's attributes, once, so that launches set none. Errors: load_failed
+  /// Loads the code and sets the functions' attributes, once, so that launches set none. Errors: load_failed
   /// with the driver's log; unsupported, for a kernel that asks for more than the device has. Must not be
   /// called while this thread captures a stream.
   static Result<std::unique_ptr<LoadedKernel>> load(const Session& session,
@@ -30,20 +30,16 @@ class CudaKernel : public LoadedKernel {
 
   CudaKernel(const Session& session, LibraryImage image, const codegen::KernelBinary& binary);
 
-  /// Queues a launch, or nothing for an empty grid. Allocates and waits for nothing, so it may be captured.
-  /// Errors: launch_failed with the driver's words, invalid_argument for a grid or arguments that cannot be.
-  Result<void> launch(const codegen::Grid& grid, std::span<const std::byte> args, StreamHandle stream) const;
+  /// Queues a launch of each entry point whose grid is not empty. Allocates and waits for nothing, so it may
+  /// be captured. Errors: launch_failed with the driver's words, invalid_argument for a grid or arguments
+  /// that cannot be.
+  Result<void> launch(const codegen::Grids& grids, std::span<const std::byte> args,
+                      StreamHandle stream) const;
 
  private:
-  Result<void> set_attributes() const;
-  Result<void> check_launch(const codegen::Grid& grid, std::size_t args_bytes) const;
-
   const Session& session_;
   LibraryImage image_;
-  std::string entry_;
-  codegen::LaunchFacts facts_;
-  std::array<LaunchAttribute, 2> attributes_{};  // those of every launch, the first attribute_count_ in use
-  unsigned attribute_count_ = 0;
+  std::vector<CudaEntry> entries_;
 };
 
 }  // namespace lathe::runtime::cuda

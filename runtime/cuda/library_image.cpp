@@ -68,39 +68,47 @@ LibraryImage::~LibraryImage() {
 LibraryImage::LibraryImage(LibraryImage&& other) noexcept
     : session_(other.session_),
       library_(std::exchange(other.library_, nullptr)),
-      function_(other.function_),
-      parameter_bytes_(other.parameter_bytes_) {}
+      entries_(std::move(other.entries_)) {}
 
-// The function of the session's context, and the size of what it is launched with.
-Status LibraryImage::find_entry(const std::string& entry) {
+Status LibraryImage::find_entry(const std::string& name) {
   const DriverApi& api = session_->api();
   KernelHandle kernel = nullptr;
-  Status status = api.library_get_kernel(&kernel, library_, entry.c_str());
+  Status status = api.library_get_kernel(&kernel, library_, name.c_str());
   if (status != Status::success) return status;
   // With lazy loading it is only here that the code goes to the device, so that a binary of a foreign
   // architecture may be refused here and not earlier.
-  status = api.kernel_get_function(&function_, kernel);
-  if (status != Status::success || api.kernel_get_param_info == nullptr) return status;
+  LoadedEntry entry;
+  status = api.kernel_get_function(&entry.function, kernel);
+  if (status != Status::success) return status;
   std::size_t offset = 0;
   std::size_t size = 0;
-  if (api.kernel_get_param_info(kernel, 0, &offset, &size) == Status::success) parameter_bytes_ = size;
+  if (api.kernel_get_param_info != nullptr &&
+      api.kernel_get_param_info(kernel, 0, &offset, &size) == Status::success) {
+    entry.parameter_bytes = size;
+  }
+  entries_.push_back(entry);
   return Status::success;
 }
 
-Status LibraryImage::load_code(const codegen::Bytes& code, const std::string& entry, JitLog* log) {
+Status LibraryImage::load_code(const codegen::Bytes& code, const std::vector<codegen::EntryPoint>& entries,
+                               JitLog* log) {
   JitOption* const options = log == nullptr ? nullptr : log->options();
   void** const values = log == nullptr ? nullptr : log->values();
   const unsigned count = log == nullptr ? 0 : JitLog::kOptions;
-  const Status status =
+  Status status =
       session_->api().library_load_data(&library_, code.data(), options, values, count, nullptr, nullptr, 0);
-  return status == Status::success ? find_entry(entry) : status;
+  for (const codegen::EntryPoint& entry : entries) {
+    if (status == Status::success) status = find_entry(entry.name);
+  }
+  return status;
 }
 
 Result<LibraryImage> LibraryImage::load_payload(const Session& session, const codegen::Payload& payload,
-                                                const std::string& entry, Status& status) {
+                                                const std::vector<codegen::EntryPoint>& entries,
+                                                Status& status) {
   const codegen::Bytes code = code_of(payload);
   LibraryImage image(session);
-  status = image.load_code(code, entry, nullptr);
+  status = image.load_code(code, entries, nullptr);
   if (status == Status::success) return image;
 
   // The driver may load a library into contexts that come later, with the options of the first load; so log
@@ -109,20 +117,19 @@ Result<LibraryImage> LibraryImage::load_payload(const Session& session, const co
   JitLog log;
   if (status != Status::no_binary_for_gpu) {
     LibraryImage again(session);
-    again.load_code(code, entry, &log);
+    again.load_code(code, entries, &log);
   }
   Error error =
       driver_error(session.api(), status,
                    {.call = "cuLibraryLoadData", .stage = Stage::load, .code = ErrorCode::load_failed});
-  error.message =
-      fmt::format("{} \"{}\" on {} ({}): {}", payload.kind == codegen::PayloadKind::cubin ? "cubin" : "PTX",
-                  entry, session.device().name, target_of(session.device()).text(), error.message);
+  error.message = fmt::format(
+      "{} \"{}\" on {} ({}): {}", payload.kind == codegen::PayloadKind::cubin ? "cubin" : "PTX",
+      entries.front().name, session.device().name, target_of(session.device()).text(), error.message);
   error.log = log.text();
   return error;
 }
 
-Result<LibraryImage> LibraryImage::load(const Session& session, const codegen::KernelBinary& binary,
-                                        const std::string& entry) {
+Result<LibraryImage> LibraryImage::load(const Session& session, const codegen::KernelBinary& binary) {
   const codegen::Payload* cubin = binary.find(codegen::PayloadKind::cubin);
   const codegen::Payload* ptx = binary.find(codegen::PayloadKind::ptx);
   Status status = Status::success;
@@ -130,16 +137,17 @@ Result<LibraryImage> LibraryImage::load(const Session& session, const codegen::K
   // slow compile by the driver would hide.
   if (cubin != nullptr) {
     LATHE_CHECK(check_cubin(cubin->bytes));
-    auto image = load_payload(session, *cubin, entry, status);
+    auto image = load_payload(session, *cubin, binary.entries, status);
     if (image || status != Status::no_binary_for_gpu || ptx == nullptr) return image;
   }
   if (ptx == nullptr) {
-    return Error{.code = ErrorCode::load_failed,
-                 .stage = Stage::load,
-                 .message = fmt::format("\"{}\": expected a cubin or PTX, got neither", entry),
-                 .hint = "the binary was compiled for the CPU; compile it for a cuda target"};
+    return Error{
+        .code = ErrorCode::load_failed,
+        .stage = Stage::load,
+        .message = fmt::format("\"{}\": expected a cubin or PTX, got neither", binary.entries.front().name),
+        .hint = "the binary was compiled for the CPU; compile it for a cuda target"};
   }
-  auto image = load_payload(session, *ptx, entry, status);
+  auto image = load_payload(session, *ptx, binary.entries, status);
   if (!image && cubin != nullptr) {
     image.error().message += "; the cubin is for another architecture";
   }

@@ -1,6 +1,7 @@
 # Appends to ${sources}.
 list(APPEND sources
   cuda/cubin.cpp
+  cuda/cuda_entry.cpp
   cuda/cuda_executor.cpp
   cuda/cuda_kernel.cpp
   cuda/cuda_memory.cpp

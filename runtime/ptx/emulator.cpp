@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -45,16 +46,18 @@ class EmulatedMemory : public DeviceMemory {
   ptx::GlobalMemory memory_;
 };
 
-class EmulatedKernel : public LoadedKernel {
+/// One entry point, with the module's global variables: each has its own, as Lathe's kernels have constants
+/// only.
+class EmulatedEntry {
  public:
-  EmulatedKernel(ptx::Program program, codegen::LaunchFacts facts, ptx::GlobalMemory& memory)
+  EmulatedEntry(ptx::Program program, codegen::LaunchFacts facts, ptx::GlobalMemory& memory)
       : program_(std::move(program)), facts_(facts), memory_(&memory) {
     for (const ptx::GlobalVariable& variable : program_.variables)
       memory_->add(variable.address, variable.bytes, variable.name, variable.is_constant);
   }
-  EmulatedKernel(const EmulatedKernel&) = delete;
-  EmulatedKernel& operator=(const EmulatedKernel&) = delete;
-  ~EmulatedKernel() override {
+  EmulatedEntry(const EmulatedEntry&) = delete;
+  EmulatedEntry& operator=(const EmulatedEntry&) = delete;
+  ~EmulatedEntry() {
     for (const ptx::GlobalVariable& variable : program_.variables) memory_->remove(variable.address);
   }
   const ptx::Program& program() const { return program_; }
@@ -66,6 +69,10 @@ class EmulatedKernel : public LoadedKernel {
   ptx::GlobalMemory* memory_;
 };
 
+struct EmulatedKernel : LoadedKernel {
+  std::vector<std::unique_ptr<EmulatedEntry>> entries;
+};
+
 Error bad_launch(std::string message) {
   return {.code = ErrorCode::launch_failed, .stage = Stage::launch, .message = std::move(message)};
 }
@@ -75,7 +82,7 @@ unsigned volume(const codegen::Dim3& size) {
 }
 
 /// What the driver would refuse.
-Result<void> check_launch(const EmulatedKernel& kernel, const codegen::Grid& grid,
+Result<void> check_launch(const EmulatedEntry& kernel, const codegen::Grid& grid,
                           std::size_t parameter_bytes) {
   const codegen::LaunchFacts& facts = kernel.facts();
   const ptx::Program& program = kernel.program();
@@ -123,14 +130,42 @@ class Emulator : public Executor {
     }
     const auto* text = reinterpret_cast<const char*>(payload->bytes.data());
     LATHE_TRY(const ptx::Module module, ptx::parse(std::string(text, payload->bytes.size())));
-    LATHE_TRY(ptx::Program program, ptx::decode(module, binary.entries.front()));
-    return std::make_unique<EmulatedKernel>(std::move(program), binary.launch, memory_.allocations());
+    auto kernel = std::make_unique<EmulatedKernel>();
+    for (const codegen::EntryPoint& entry : binary.entries) {
+      LATHE_TRY(ptx::Program program, ptx::decode(module, entry.name));
+      kernel->entries.push_back(
+          std::make_unique<EmulatedEntry>(std::move(program), entry.launch, memory_.allocations()));
+    }
+    return kernel;
   }
 
-  Result<void> launch(const LoadedKernel& kernel, const codegen::Grid& grid, std::span<const std::byte> args,
-                      Stream) override {
-    const auto& emulated = static_cast<const EmulatedKernel&>(kernel);
-    if (grid.x == 0) return {};
+  Result<void> launch(const LoadedKernel& kernel, const codegen::Grids& grids,
+                      std::span<const std::byte> args, Stream) override {
+    const auto& entries = static_cast<const EmulatedKernel&>(kernel).entries;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (grids[i].x != 0) LATHE_CHECK(run(*entries[i], grids[i], args));
+    }
+    return {};
+  }
+
+  /// Launches are complete when they return.
+  Result<void> synchronize(Stream) override { return {}; }
+
+  Result<double> time_ms(Stream, const std::function<Result<void>()>& work) override {
+    const auto begin = std::chrono::steady_clock::now();
+    LATHE_CHECK(work());
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  }
+
+  DeviceMemory& memory() override { return memory_; }
+
+  Result<TensorMap> encode_tensor_map(const TensorMapSpec& spec) const override {
+    return ptx::encode_tensor_map(spec);
+  }
+
+ private:
+  Result<void> run(const EmulatedEntry& emulated, const codegen::Grid& grid,
+                   std::span<const std::byte> args) {
     LATHE_CHECK(check_launch(emulated, grid, args.size()));
     ptx::FaultLog faults;
     LaunchProfile profile{.kernel = emulated.program().name};
@@ -151,22 +186,6 @@ class Emulator : public Executor {
     return {};
   }
 
-  /// Launches are complete when they return.
-  Result<void> synchronize(Stream) override { return {}; }
-
-  Result<double> time_ms(Stream, const std::function<Result<void>()>& work) override {
-    const auto begin = std::chrono::steady_clock::now();
-    LATHE_CHECK(work());
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-  }
-
-  DeviceMemory& memory() override { return memory_; }
-
-  Result<TensorMap> encode_tensor_map(const TensorMapSpec& spec) const override {
-    return ptx::encode_tensor_map(spec);
-  }
-
- private:
   EmulatorSettings settings_;
   Device device_;
   EmulatedMemory memory_;

@@ -26,7 +26,7 @@ inline std::unique_ptr<codegen::Compiler> nvrtc_or_skip(bool line_info = false) 
 }
 
 inline codegen::KernelSource kernel(std::string text) {
-  return {.name = "cuda/test.cu", .text = std::move(text), .headers = {}, .entries = {"entry"}};
+  return {.name = "cuda/test.cu", .text = std::move(text), .headers = {}, .entries = {{"entry"}}};
 }
 
 inline codegen::KernelSource good_kernel() {

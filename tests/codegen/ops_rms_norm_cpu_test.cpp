@@ -36,16 +36,16 @@ std::string value_of(const lathe::codegen::RenderPlan& plan, std::string_view na
 }  // namespace
 
 TEST_CASE("a block is some 64 KB of rows, and one row at least") {
-  CHECK(plan_of({.hidden_size = 4096, .dtype = bf16}).launch.work_per_block == 8);
-  CHECK(plan_of({.hidden_size = 4096, .dtype = f32}).launch.work_per_block == 4);
-  CHECK(plan_of({.hidden_size = 128, .dtype = f16}).launch.work_per_block == 256);
-  CHECK(plan_of({.hidden_size = 262144, .dtype = f32}).launch.work_per_block == 1);
-  CHECK(plan_of({.hidden_size = 1, .dtype = bf16}).launch.work_per_block == 4096);
+  CHECK(plan_of({.hidden_size = 4096, .dtype = bf16}).entries[0].launch.work_per_block == 8);
+  CHECK(plan_of({.hidden_size = 4096, .dtype = f32}).entries[0].launch.work_per_block == 4);
+  CHECK(plan_of({.hidden_size = 128, .dtype = f16}).entries[0].launch.work_per_block == 256);
+  CHECK(plan_of({.hidden_size = 262144, .dtype = f32}).entries[0].launch.work_per_block == 1);
+  CHECK(plan_of({.hidden_size = 1, .dtype = bf16}).entries[0].launch.work_per_block == 4096);
 }
 
 TEST_CASE("the kernel is told the rows of a block that the grid is made of") {
   const auto plan = plan_of({.hidden_size = 500, .dtype = bf16});
-  CHECK(value_of(plan, "kRowsPerBlock") == std::to_string(plan.launch.work_per_block));
+  CHECK(value_of(plan, "kRowsPerBlock") == std::to_string(plan.entries[0].launch.work_per_block));
 }
 
 TEST_CASE("element types are those of the spec, the weight's its own") {

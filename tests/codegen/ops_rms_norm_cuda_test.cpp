@@ -73,10 +73,10 @@ TEST_CASE("a GPU's blocks are what hardware and template allow") {
     const auto threads = number_of(plan, "kThreadsPerRow");
     const auto rows = number_of(plan, "kRowsPerBlock");
     const auto cluster = number_of(plan, "kClusterBlocks");
-    CHECK(plan.launch.block == Dim3{static_cast<unsigned>(threads * rows)});
-    CHECK(plan.launch.cluster == Dim3{static_cast<unsigned>(cluster)});
-    CHECK(plan.launch.work_per_block == rows);
-    CHECK(plan.launch.dynamic_shared_bytes == 0);
+    CHECK(plan.entries[0].launch.block == Dim3{static_cast<unsigned>(threads * rows)});
+    CHECK(plan.entries[0].launch.cluster == Dim3{static_cast<unsigned>(cluster)});
+    CHECK(plan.entries[0].launch.work_per_block == rows);
+    CHECK(plan.entries[0].launch.dynamic_shared_bytes == 0);
     CHECK(threads * rows % 32 == 0);  // shuffles name all lanes of a warp
     CHECK(threads * rows <= 1024);
     CHECK(std::has_single_bit(static_cast<unsigned>(threads)));
@@ -133,7 +133,8 @@ TEST_CASE("the spec's choices reach the template as its own names") {
                          .heads = 32};
   const RenderPlan plan = plan_of(spec, "sm_80");
   CHECK(plan.template_name == "cuda/rms_norm.cu");
-  CHECK(plan.entries == std::vector<std::string>{"lathe_rms_norm"});
+  REQUIRE(plan.entries.size() == 1);
+  CHECK(plan.entries[0].name == "lathe_rms_norm");
   CHECK(value_of(plan, "X") == "F16");
   CHECK(value_of(plan, "W") == "F32");
   CHECK(value_of(plan, "kHiddenSize") == "128");

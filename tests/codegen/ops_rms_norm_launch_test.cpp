@@ -39,7 +39,12 @@ RmsNormArgs packed_args() {
 
 lathe::Result<Grid> prepare(const RmsNormSpec& given, RmsNormArgs& args, const LaunchFacts& launch = {}) {
   const KernelSpec spec = normalize_rms_norm(given).value();
-  return prepare_rms_norm(spec, launch, std::as_writable_bytes(std::span(&args, 1)));
+  const EntryPoint entry{.name = "kernel", .launch = launch};
+  const auto grids =
+      prepare_rms_norm(spec, {.entries = {&entry, 1}}, std::as_writable_bytes(std::span(&args, 1)));
+  if (!grids) return grids.error();
+  for (std::size_t i = 1; i < grids->size(); ++i) CHECK((*grids)[i].x == 0);
+  return grids->front();
 }
 
 /// The message of a launch that must be refused.

@@ -104,10 +104,10 @@ void check_element(const Target& target, DType dtype, const std::string& element
   const bool on_cpu = target.backend == Backend::cpu;
   codegen::KernelSource source{.name = on_cpu ? "cpu/test.cpp" : "cuda/test.cu",
                                .text = on_cpu ? cpu_text(element) : cuda_text(element),
-                               .entries = {"kernel"}};
+                               .entries = {{"kernel"}}};
   const auto library = codegen::TemplateLibrary::embedded();
   source.headers.assign(library.files().begin(), library.files().end());
-  if (!on_cpu) source.launch.block = {128, 1, 1};
+  if (!on_cpu) source.entries[0].launch.block = {128, 1, 1};
   const auto binary = toolchains.compiler_for(target.backend).value()->compile(source, target).value();
   const auto kernel = executor->load(binary).value();
 
@@ -121,7 +121,7 @@ void check_element(const Target& target, DType dtype, const std::string& element
   std::vector<std::byte> bytes(sizeof args);
   std::memcpy(bytes.data(), &args, sizeof args);
   const std::uint64_t blocks = on_cpu ? 1 : (from.size() + 1023) / 1024;
-  executor->launch(*kernel, {.x = blocks}, bytes, {}).value();
+  executor->launch(*kernel, {codegen::Grid{.x = blocks}}, bytes, {}).value();
   executor->synchronize({}).value();
   std::vector<unsigned char> narrowed(from.size());
   std::vector<float> widened(from.size());

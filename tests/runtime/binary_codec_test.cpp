@@ -16,12 +16,13 @@ namespace {
 KernelBinary binary() {
   return {
       .payloads = {{PayloadKind::cubin, {std::byte{1}, std::byte{2}}}, {PayloadKind::ptx, {std::byte{'p'}}}},
-      .entries = {"first", "second"},
-      .launch = {.block = {256, 2, 1},
-                 .cluster = {4, 1, 1},
-                 .dynamic_shared_bytes = 99'000,
-                 .work_per_block = 8,
-                 .programmatic_launch = true},
+      .entries = {{"first",
+                   {.block = {256, 2, 1},
+                    .cluster = {4, 1, 1},
+                    .dynamic_shared_bytes = 99'000,
+                    .work_per_block = 8,
+                    .programmatic_launch = true}},
+                  {"second", {.block = {64}}}},
       .resources = {.registers = 40,
                     .spill_store_bytes = 1,
                     .spill_load_bytes = 2,
@@ -57,7 +58,7 @@ TEST_CASE("an entry that is not ours is refused, whatever is missing") {
   refuse(changed);
   changed.metadata = "[]";
   refuse(changed);
-  for (const char* field : {"entries", "launch", "resources", "compile_ns", "log"}) {
+  for (const char* field : {"entries", "resources", "compile_ns", "log"}) {
     INFO(field);
     auto metadata = nlohmann::json::parse(entry().metadata);
     metadata.erase(field);
@@ -71,6 +72,16 @@ TEST_CASE("an entry that is not ours is refused, whatever is missing") {
   }
   auto metadata = nlohmann::json::parse(entry().metadata);
   metadata["entries"] = nlohmann::json::array();
+  changed.metadata = metadata.dump();
+  refuse(changed);
+  metadata = nlohmann::json::parse(entry().metadata);
+  for (const char* field : {"name", "launch"}) {
+    auto lacking = metadata;
+    lacking["entries"][1].erase(field);
+    changed.metadata = lacking.dump();
+    refuse(changed);
+  }
+  for (int i = 0; i < 3; ++i) metadata["entries"].push_back(metadata["entries"][0]);
   changed.metadata = metadata.dump();
   refuse(changed);
   changed = entry();

@@ -37,7 +37,7 @@ TEST_CASE("built-in functions of floats reach libm and give its results") {
   const float x = 3.25f;
   float values[10] = {x};
   float* const args = values;
-  executor->launch(*kernel, {.x = 1}, bytes_of(args), {}).value();
+  executor->launch(*kernel, {lathe::codegen::Grid{.x = 1}}, bytes_of(args), {}).value();
   const float expected[] = {std::exp(x),  std::exp2(x), std::log(x), std::log2(x),    std::pow(x, 1.7f),
                             std::tanh(x), std::sin(x),  std::cos(x), std::ldexp(x, 3)};
   for (std::size_t i = 0; i < std::size(expected); ++i) {
@@ -63,6 +63,6 @@ TEST_CASE("loops that LLVM turns into block moves link") {
   std::string to(2000, 'x');
   const std::string from(1000, 'y');
   args = {to.data(), from.data(), 1000};
-  executor->launch(**kernel, {.x = 1}, bytes_of(args), {}).value();
+  executor->launch(**kernel, {lathe::codegen::Grid{.x = 1}}, bytes_of(args), {}).value();
   CHECK(to == from + std::string(1000, '\0'));
 }

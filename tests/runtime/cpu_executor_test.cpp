@@ -42,10 +42,33 @@ TEST_CASE("each block of a grid runs once, whatever the grid's size") {
     INFO(blocks << " blocks");
     std::vector<int> counters(blocks + 1);
     const CountArgs args{counters.data()};
-    REQUIRE(executor->launch(*kernel, {.x = blocks}, bytes_of(args), {}).has_value());
+    REQUIRE(executor->launch(*kernel, {lathe::codegen::Grid{.x = blocks}}, bytes_of(args), {}).has_value());
     CHECK(std::count(counters.begin(), counters.end() - 1, 1) == static_cast<std::ptrdiff_t>(blocks));
     CHECK(counters.back() == 0);
   }
+}
+
+TEST_CASE("the entry points of a kernel run one after the other") {
+  const auto executor = make_cpu_executor().value();
+  // Each block of the second adds up what all blocks of the first have written.
+  KernelBinary binary = cpu_binary(
+      "struct Args { long* sums; };\n"
+      "extern \"C\" void kernel(const Args* args, long first, long last) {\n"
+      "  for (long i = first; i < last; ++i) args->sums[i] = i + 1;\n"
+      "}\n"
+      "extern \"C\" void second(const Args* args, long first, long last) {\n"
+      "  for (long i = first; i < last; ++i)\n"
+      "    for (long j = 0; j < 1000; ++j) args->sums[1000 + i] += args->sums[j];\n"
+      "}\n");
+  binary.entries.push_back({"second"});
+  const auto kernel = executor->load(binary).value();
+  std::vector<long> sums(1010);
+  long* const args = sums.data();
+  using lathe::codegen::Grid;
+  executor->launch(*kernel, {Grid{.x = 1000}, Grid{.x = 10}}, bytes_of(args), {}).value();
+  CHECK(std::count(sums.begin() + 1000, sums.end(), 500500) == 10);
+  executor->launch(*kernel, {Grid{}, Grid{.x = 5}}, bytes_of(args), {}).value();
+  CHECK(std::count(sums.begin() + 1000, sums.end(), 1001000) == 5);
 }
 
 TEST_CASE("kernels with the same entry's name do not see each other, and unload one by one") {
@@ -54,10 +77,10 @@ TEST_CASE("kernels with the same entry's name do not see each other, and unload 
   const auto second = executor->load(cpu_binary(store_of(2))).value();
   int result = 0;
   int* const args = &result;
-  executor->launch(*first, {.x = 1}, bytes_of(args), {}).value();
+  executor->launch(*first, {lathe::codegen::Grid{.x = 1}}, bytes_of(args), {}).value();
   CHECK(result == 1);
   first.reset();
-  executor->launch(*second, {.x = 1}, bytes_of(args), {}).value();
+  executor->launch(*second, {lathe::codegen::Grid{.x = 1}}, bytes_of(args), {}).value();
   CHECK(result == 2);
 }
 
@@ -72,7 +95,8 @@ TEST_CASE("several threads load, launch and unload at once") {
         const auto kernel = executor->load(binary);
         std::vector<int> counters(500);
         const CountArgs args{counters.data()};
-        if (kernel && executor->launch(**kernel, {.x = counters.size()}, bytes_of(args), {}) &&
+        if (kernel &&
+            executor->launch(**kernel, {lathe::codegen::Grid{.x = counters.size()}}, bytes_of(args), {}) &&
             std::count(counters.begin(), counters.end(), 1) == 500)
           ++good;
       }
@@ -89,7 +113,7 @@ TEST_CASE("a binary without object code or entry is refused") {
   KernelBinary no_object = cpu_binary(kCount);
   no_object.payloads.front().kind = PayloadKind::cubin;
   KernelBinary other_entry = cpu_binary(kCount);
-  other_entry.entries = {"missing_entry"};
+  other_entry.entries = {{"missing_entry"}};
   for (const KernelBinary& binary : {no_entry, no_object, other_entry}) {
     const auto kernel = executor->load(binary);
     REQUIRE_FALSE(kernel.has_value());

@@ -20,8 +20,7 @@ namespace {
 
 KernelBinary binary() {
   return {.payloads = {{PayloadKind::cubin, tiny_cubin()}},
-          .entries = {"kernel"},
-          .launch = {.block = {128, 1, 1}},
+          .entries = {{"kernel", {.block = {128, 1, 1}}}},
           .log = {}};
 }
 
@@ -49,8 +48,9 @@ TEST_CASE("a kernel is loaded, launched and waited for through the executor") {
   const std::uint64_t args = 42;
   {
     const auto kernel = bench.executor->load(binary()).value();
-    REQUIRE(
-        bench.executor->launch(*kernel, {.x = 5}, std::as_bytes(std::span(&args, 1)), kStream).has_value());
+    REQUIRE(bench.executor
+                ->launch(*kernel, {lathe::codegen::Grid{.x = 5}}, std::as_bytes(std::span(&args, 1)), kStream)
+                .has_value());
     CHECK(bench.executor->synchronize(kStream).has_value());
   }
   CHECK(bench.driver.launches.at(0).config.grid_x == 5);

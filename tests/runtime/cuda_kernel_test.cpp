@@ -30,14 +30,13 @@ bool contains(const std::string& text, const std::string& part) {
 
 KernelBinary binary() {
   return {.payloads = {{PayloadKind::cubin, tiny_cubin()}},
-          .entries = {"kernel"},
-          .launch = {.block = {256, 1, 1}},
+          .entries = {{"kernel", {.block = {256, 1, 1}}}},
           .log = {}};
 }
 
 KernelBinary cluster_binary(unsigned blocks) {
   KernelBinary made = binary();
-  made.launch.cluster = {blocks, 1, 1};
+  made.entries[0].launch.cluster = {blocks, 1, 1};
   return made;
 }
 
@@ -75,9 +74,9 @@ StreamHandle stream() {
 TEST_CASE("a launch passes grid, block, shared memory, stream and a copy of the arguments") {
   Bench bench;
   KernelBinary made = binary();
-  made.launch.block = {32, 4, 2};
-  made.launch.dynamic_shared_bytes = 1024;
-  REQUIRE(bench.use(made).launch({.x = 7, .y = 3, .z = 2}, args(), stream()).has_value());
+  made.entries[0].launch.block = {32, 4, 2};
+  made.entries[0].launch.dynamic_shared_bytes = 1024;
+  REQUIRE(bench.use(made).launch({Grid{.x = 7, .y = 3, .z = 2}}, args(), stream()).has_value());
 
   REQUIRE(bench.driver.launches.size() == 1);
   const auto& launch = bench.driver.launches.front();
@@ -93,11 +92,42 @@ TEST_CASE("a launch passes grid, block, shared memory, stream and a copy of the 
   CHECK(std::memcmp(launch.args.data(), &kArgs, sizeof kArgs) == 0);
 }
 
+TEST_CASE("the entry points of a kernel are launched in order, those with an empty grid are not") {
+  Bench bench;
+  bench.driver.entries = {"kernel", "second", "third"};
+  KernelBinary made = binary();
+  made.entries.push_back({"second", {.block = {64, 1, 1}, .cluster = {2, 1, 1}}});
+  made.entries.push_back({"third", {.block = {32, 1, 1}}});
+  const CudaKernel& kernel = bench.use(made);
+  REQUIRE(kernel.launch({Grid{.x = 3}, Grid{.x = 4}, Grid{.x = 5}}, args(), stream()).has_value());
+  REQUIRE(kernel.launch({Grid{}, Grid{.x = 8}, Grid{}}, args(), stream()).has_value());
+  REQUIRE(kernel.launch({Grid{}, Grid{}, Grid{}}, args(), stream()).has_value());
+
+  const auto& launches = bench.driver.launches;
+  REQUIRE(launches.size() == 4);
+  const unsigned grids[] = {3, 4, 5, 8};
+  const unsigned blocks[] = {256, 64, 32, 64};
+  for (std::size_t i = 0; i < 4; ++i) {
+    INFO("launch " << i);
+    CHECK(launches[i].config.grid_x == grids[i]);
+    CHECK(launches[i].config.block_x == blocks[i]);
+    CHECK(launches[i].attributes.size() == (blocks[i] == 64 ? 1 : 0));
+    CHECK(std::memcmp(launches[i].args.data(), &kArgs, sizeof kArgs) == 0);
+  }
+}
+
+TEST_CASE("a kernel that lacks one of its entry points is not loaded") {
+  Bench bench;
+  KernelBinary made = binary();
+  made.entries.push_back({"second", {.block = {64, 1, 1}}});
+  CHECK(!bench.load(made));
+}
+
 TEST_CASE("clusters and programmatic launches become attributes") {
   Bench bench;
   KernelBinary made = cluster_binary(4);
-  made.launch.programmatic_launch = true;
-  REQUIRE(bench.use(made).launch({.x = 8}, args(), stream()).has_value());
+  made.entries[0].launch.programmatic_launch = true;
+  REQUIRE(bench.use(made).launch({Grid{.x = 8}}, args(), stream()).has_value());
 
   const auto& attributes = bench.driver.launches.at(0).attributes;
   REQUIRE(attributes.size() == 2);
@@ -112,8 +142,8 @@ TEST_CASE("clusters and programmatic launches become attributes") {
 TEST_CASE("a device without programmatic launches is not asked for one") {
   Bench bench(8);
   KernelBinary made = binary();
-  made.launch.programmatic_launch = true;
-  REQUIRE(bench.use(made).launch({.x = 1}, args(), stream()).has_value());
+  made.entries[0].launch.programmatic_launch = true;
+  REQUIRE(bench.use(made).launch({Grid{.x = 1}}, args(), stream()).has_value());
   CHECK(bench.driver.launches.at(0).attributes.empty());
 }
 
@@ -122,22 +152,22 @@ TEST_CASE("function attributes are set at load, once, and only where needed") {
   KernelBinary made = binary();
   std::vector<FakeDriver::Attribute> expected;
   SECTION("48 KiB of dynamic shared memory need none") {
-    made.launch.dynamic_shared_bytes = 48 << 10;
+    made.entries[0].launch.dynamic_shared_bytes = 48 << 10;
   }
   SECTION("more needs the attribute") {
-    made.launch.dynamic_shared_bytes = (48 << 10) + 1;
+    made.entries[0].launch.dynamic_shared_bytes = (48 << 10) + 1;
     expected = {{FunctionAttribute::max_dynamic_shared_size_bytes, (48 << 10) + 1}};
   }
   SECTION("clusters of 8 need none") {
-    made.launch.cluster = {8, 1, 1};
+    made.entries[0].launch.cluster = {8, 1, 1};
   }
   SECTION("clusters of 16 are not portable") {
-    made.launch.cluster = {16, 1, 1};
+    made.entries[0].launch.cluster = {16, 1, 1};
     expected = {{FunctionAttribute::non_portable_cluster_size_allowed, 1}};
   }
   const CudaKernel& kernel = bench.use(made);
   CHECK(bench.driver.function_attributes == expected);
-  for (int i = 0; i < 3; ++i) REQUIRE(kernel.launch({.x = 16}, args(), stream()).has_value());
+  for (int i = 0; i < 3; ++i) REQUIRE(kernel.launch({Grid{.x = 16}}, args(), stream()).has_value());
   CHECK(bench.driver.function_attributes == expected);
   CHECK(bench.driver.count("cuLibraryLoadData") == 1);
   CHECK(bench.driver.count("cuKernelGetFunction") == 1);
@@ -148,11 +178,11 @@ TEST_CASE("a kernel that wants more than the device has is refused before its co
   KernelBinary made = binary();
   std::string says;
   SECTION("dynamic shared memory") {
-    made.launch.dynamic_shared_bytes = (227 << 10) + 16;
+    made.entries[0].launch.dynamic_shared_bytes = (227 << 10) + 16;
     says = "232464 bytes of dynamic shared memory";
   }
   SECTION("cluster size") {
-    made.launch.cluster = {32, 1, 1};
+    made.entries[0].launch.cluster = {32, 1, 1};
     says = "clusters of 32 blocks";
   }
   const auto kernel = bench.load(made);
@@ -175,7 +205,7 @@ TEST_CASE("static and dynamic shared memory count together") {
   Bench bench;
   bench.driver.static_shared_bytes = 1024;
   KernelBinary made = binary();
-  made.launch.dynamic_shared_bytes = 227 << 10;
+  made.entries[0].launch.dynamic_shared_bytes = 227 << 10;
   const auto kernel = bench.load(made);
   REQUIRE_FALSE(kernel.has_value());
   CHECK(kernel.error().code == ErrorCode::unsupported);
@@ -200,10 +230,10 @@ TEST_CASE("damaged launch facts are refused") {
     made.entries.clear();
   }
   SECTION("no threads") {
-    made.launch.block = {0, 1, 1};
+    made.entries[0].launch.block = {0, 1, 1};
   }
   SECTION("no blocks in a cluster") {
-    made.launch.cluster = {1, 0, 1};
+    made.entries[0].launch.cluster = {1, 0, 1};
   }
   const auto kernel = bench.load(made);
   REQUIRE_FALSE(kernel.has_value());
@@ -214,8 +244,8 @@ TEST_CASE("damaged launch facts are refused") {
 TEST_CASE("an empty grid launches nothing") {
   Bench bench;
   const CudaKernel& kernel = bench.use(binary());
-  CHECK(kernel.launch({.x = 0}, args(), stream()).has_value());
-  CHECK(kernel.launch({.x = 4, .y = 0}, args(), stream()).has_value());
+  CHECK(kernel.launch({Grid{.x = 0}}, args(), stream()).has_value());
+  CHECK(kernel.launch({Grid{.x = 4, .y = 0}}, args(), stream()).has_value());
   CHECK(bench.driver.launches.empty());
 }
 
@@ -223,7 +253,7 @@ TEST_CASE("launches that cannot be are refused before the driver sees them") {
   Bench bench;
   const CudaKernel& kernel = bench.use(cluster_binary(2));
   const auto code_of = [&](const Grid& grid, std::span<const std::byte> with) {
-    const auto launched = kernel.launch(grid, with, stream());
+    const auto launched = kernel.launch({grid}, with, stream());
     REQUIRE_FALSE(launched.has_value());
     return launched.error().code;
   };
@@ -238,7 +268,7 @@ TEST_CASE("a failed launch has the driver's name, words and a hint") {
   Bench bench;
   const CudaKernel& kernel = bench.use(binary());
   bench.driver.fail("cuLaunchKernelEx", Status::illegal_address);
-  const auto launched = kernel.launch({.x = 1}, args(), stream());
+  const auto launched = kernel.launch({Grid{.x = 1}}, args(), stream());
   REQUIRE_FALSE(launched.has_value());
   CHECK(launched.error().code == ErrorCode::launch_failed);
   CHECK(contains(launched.error().message, "\"kernel\": cuLaunchKernelEx: CUDA_ERROR_ILLEGAL_ADDRESS (700)"));
@@ -252,7 +282,7 @@ TEST_CASE("the caller's context comes back after load, launch and unload") {
   FakeDriver::set_current_context(own);
   const CudaKernel& kernel = bench.use(binary());
   CHECK(FakeDriver::current_context() == own);
-  REQUIRE(kernel.launch({.x = 1}, args(), stream()).has_value());
+  REQUIRE(kernel.launch({Grid{.x = 1}}, args(), stream()).has_value());
   CHECK(bench.driver.launches.at(0).context == FakeDriver::primary_context());
   CHECK(FakeDriver::current_context() == own);
   bench.kernel.reset();
@@ -267,7 +297,7 @@ TEST_CASE("a launch during capture asks for nothing but the context and the laun
   bench.driver.capture = lathe::runtime::cuda::CaptureStatus::active;
   const int pushes = bench.driver.count("cuCtxPushCurrent");
   const int exchanges = bench.driver.count("cuThreadExchangeStreamCaptureMode");
-  REQUIRE(kernel.launch({.x = 1}, args(), stream()).has_value());
+  REQUIRE(kernel.launch({Grid{.x = 1}}, args(), stream()).has_value());
   CHECK(bench.driver.launches.size() == 1);
   CHECK(bench.driver.count("cuCtxPushCurrent") == pushes);
   CHECK(bench.driver.count("cuThreadExchangeStreamCaptureMode") == exchanges);
@@ -287,7 +317,7 @@ TEST_CASE("threads launch one kernel at the same time") {
       for (std::uint64_t i = 0; i < kLaunches; ++i) {
         const std::uint64_t mine = static_cast<std::uint64_t>(t) * kLaunches + i;
         const Grid grid{.x = 2 * (mine + 1)};
-        if (!kernel.launch(grid, std::as_bytes(std::span(&mine, 1)), stream())) ++failures[t];
+        if (!kernel.launch({grid}, std::as_bytes(std::span(&mine, 1)), stream())) ++failures[t];
       }
     });
   }

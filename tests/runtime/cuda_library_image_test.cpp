@@ -31,7 +31,7 @@ const std::string kPtx = ".version 9.0 .target s_9";
 
 KernelBinary cubin_and_ptx() {
   return {.payloads = {{PayloadKind::cubin, tiny_cubin()}, {PayloadKind::ptx, bytes_of(kPtx)}},
-          .entries = {"kernel"},
+          .entries = {{"kernel"}},
           .log = {}};
 }
 
@@ -40,7 +40,7 @@ struct Bench {
   std::unique_ptr<const Session> session = Session::open(driver.api(), 0).value();
 
   lathe::Result<LibraryImage> load(const KernelBinary& binary) const {
-    return LibraryImage::load(*session, binary, "kernel");
+    return LibraryImage::load(*session, binary);
   }
 };
 
@@ -51,8 +51,8 @@ TEST_CASE("the cubin is loaded once and unloaded once") {
   {
     auto image = bench.load(cubin_and_ptx());
     REQUIRE(image.has_value());
-    CHECK(image->function() != nullptr);
-    CHECK(image->parameter_bytes() == std::size_t{8});
+    CHECK(image->entries().front().function != nullptr);
+    CHECK(image->entries().front().parameter_bytes == std::size_t{8});
     const LibraryImage moved = std::move(*image);
     CHECK(bench.driver.live_libraries == 1);
   }
@@ -134,7 +134,7 @@ TEST_CASE("an entry point that is not there is an error and unloads the library"
 TEST_CASE("a binary without GPU code is refused") {
   Bench bench;
   const auto image =
-      bench.load({.payloads = {{PayloadKind::object, Bytes(4)}}, .entries = {"kernel"}, .log = {}});
+      bench.load({.payloads = {{PayloadKind::object, Bytes(4)}}, .entries = {{"kernel"}}, .log = {}});
   REQUIRE_FALSE(image.has_value());
   CHECK(image.error().code == ErrorCode::load_failed);
   CHECK(contains(image.error().message, "neither"));
@@ -144,9 +144,9 @@ TEST_CASE("a driver before 12.4 does not tell the size of the parameter") {
   FakeDriver driver;
   driver.version = 12020;
   const auto session = Session::open(driver.api(), 0).value();
-  const auto image = LibraryImage::load(*session, cubin_and_ptx(), "kernel");
+  const auto image = LibraryImage::load(*session, cubin_and_ptx());
   REQUIRE(image.has_value());
-  CHECK_FALSE(image->parameter_bytes().has_value());
+  CHECK_FALSE(image->entries().front().parameter_bytes.has_value());
 }
 
 TEST_CASE("unloading after the driver is gone goes unnoticed") {

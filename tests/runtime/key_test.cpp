@@ -20,8 +20,7 @@ KernelSource source() {
   return {.name = "cuda/op.cu",
           .text = "text",
           .headers = {{"a.cuh", "1"}, {"b.cuh", "2"}},
-          .entries = {"entry"},
-          .launch = {.block = {256, 1, 1}}};
+          .entries = {{"entry", {.block = {256, 1, 1}}}}};
 }
 
 KernelSpec spec() {
@@ -55,11 +54,11 @@ TEST_CASE("whatever can change the bytes changes the key") {
   changed = source();
   changed.headers = {{"a.cuh", "1\nb.cuh 1 2"}};  // the same characters, other files
   add(spec(), kTarget, changed, "nvrtc 13.0");
-  for (auto change :
-       {+[](KernelSource& s) { s.launch.block.x = 128; }, +[](KernelSource& s) { s.launch.cluster.x = 2; },
-        +[](KernelSource& s) { s.launch.dynamic_shared_bytes = 1; },
-        +[](KernelSource& s) { s.launch.work_per_block = 4; },
-        +[](KernelSource& s) { s.launch.programmatic_launch = true; }}) {
+  for (auto change : {+[](KernelSource& s) { s.entries[0].launch.block.x = 128; },
+                      +[](KernelSource& s) { s.entries[0].launch.cluster.x = 2; },
+                      +[](KernelSource& s) { s.entries[0].launch.dynamic_shared_bytes = 1; },
+                      +[](KernelSource& s) { s.entries[0].launch.work_per_block = 4; },
+                      +[](KernelSource& s) { s.entries[0].launch.programmatic_launch = true; }}) {
     changed = source();
     change(changed);
     add(spec(), kTarget, changed, "nvrtc 13.0");
@@ -100,11 +99,11 @@ TEST_CASE("keys do not change from version to version") {
     const char* digest;
   };
   const Golden table[] = {
-      {{.hidden_size = 4096}, "cuda:sm_90a", "e0caf4467313352aa79daa6c1603c0da"},
-      {{.hidden_size = 4096}, "cpu:x86-64-v3+avx2+fma", "f03b80f062af81eef34e8c3b4189c799"},
+      {{.hidden_size = 4096}, "cuda:sm_90a", "a6d75aad571f97a125b6c000fe15c37e"},
+      {{.hidden_size = 4096}, "cpu:x86-64-v3+avx2+fma", "d37d385c7d89b1101302786efbcc4507"},
       {{.hidden_size = 128, .dtype = lathe::f16, .heads = 32},
        "cuda:sm_80",
-       "c8e93aa53866f95339618c00372078d6"},
+       "fdcc7b08f315dd5e695cda9234e829fc"},
       {{.hidden_size = 3584,
         .weight_dtype = lathe::f32,
         .weight_offset = 1.0,
@@ -112,10 +111,10 @@ TEST_CASE("keys do not change from version to version") {
         .residual = lathe::Residual::round_then_norm,
         .store_rstd = true},
        "cuda:sm_120",
-       "b7c0d496d225f13b07407f1d15fb4d60"},
+       "ea04d2bd275f64aa1d6535c94af64b36"},
       {{.hidden_size = 262144, .dtype = lathe::f32, .has_weight = false, .alignment = 4},
        "cuda:sm_100",
-       "13470ad85373ebda3ce7535fbc044877"},
+       "c6d243c2f442a893753fb6ba7268c6d1"},
   };
   for (const Golden& golden : table) {
     const Target target = Target::parse(golden.target).value();

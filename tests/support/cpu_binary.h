@@ -12,7 +12,7 @@ namespace lathe::tests {
 
 /// Compiled for this machine; the entry is `kernel`.
 inline codegen::KernelBinary cpu_binary(const std::string& text) {
-  const codegen::KernelSource source{.name = "cpu/kernel.cpp", .text = text, .entries = {"kernel"}};
+  const codegen::KernelSource source{.name = "cpu/kernel.cpp", .text = text, .entries = {{"kernel"}}};
   return codegen::make_clang_compiler()->compile(source, codegen::host_cpu_target()).value();
 }
 

@@ -46,8 +46,7 @@ class FakeCompiler : public codegen::Compiler {
         target.backend == Backend::cpu ? codegen::PayloadKind::object : codegen::PayloadKind::cubin;
     const auto bytes = std::as_bytes(std::span(source.text));
     return codegen::KernelBinary{.payloads = {{kind, {bytes.begin(), bytes.end()}}},
-                                 .entries = source.entries,
-                                 .launch = source.launch};
+                                 .entries = source.entries};
   }
 
  private:

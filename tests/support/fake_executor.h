@@ -43,10 +43,12 @@ class FakeExecutor : public runtime::Executor, private runtime::DeviceMemory {
     return std::make_unique<FakeKernel>(binary, unloads);
   }
 
-  Result<void> launch(const runtime::LoadedKernel&, const codegen::Grid& grid,
+  Result<void> launch(const runtime::LoadedKernel&, const codegen::Grids& grids,
                       std::span<const std::byte> args, Stream) override {
     std::lock_guard lock(mutex_);
-    launches_.push_back({grid, {args.begin(), args.end()}});
+    for (const codegen::Grid& grid : grids) {
+      if (grid.x != 0) launches_.push_back({grid, {args.begin(), args.end()}});
+    }
     return {};
   }
 

@@ -1,6 +1,7 @@
 #include "tools/lathe/launch_arguments.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -214,8 +215,9 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
     launch.tensors_.push_back(std::move(tensor));
   }
   // Fills in the strides and checks all that a launch would check.
-  LATHE_TRY([[maybe_unused]] const codegen::Grid grid,
-            op.prepare(spec, codegen::LaunchFacts{}, launch.args_));
+  const std::array<codegen::EntryPoint, codegen::kMaxEntries> any_entries{};
+  LATHE_TRY([[maybe_unused]] const codegen::Grids grids,
+            op.prepare(spec, codegen::LaunchSite{any_entries}, launch.args_));
   for (LaunchTensor& tensor : launch.tensors_) tensor.strides = strides_of(tensor, arguments, launch.args_);
   return launch;
 }

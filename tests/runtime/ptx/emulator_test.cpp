@@ -24,8 +24,7 @@ codegen::KernelBinary binary_of(const std::string& ptx, codegen::LaunchFacts fac
   const auto* begin = reinterpret_cast<const std::byte*>(ptx.data());
   codegen::KernelBinary binary;
   binary.payloads = {{codegen::PayloadKind::ptx, {begin, begin + ptx.size()}}};
-  binary.entries = {"kernel"};
-  binary.launch = facts;
+  binary.entries = {{"kernel", facts}};
   return binary;
 }
 
@@ -52,13 +51,13 @@ TEST_CASE("what the host copies, a kernel changes and the host reads") {
   std::vector<std::uint32_t> values(32, 41);
   void* memory = emulator->memory().allocate(128).value();
   REQUIRE(emulator->memory().copy(memory, values.data(), 128, {}));
-  REQUIRE(emulator->launch(*kernel, {1, 1, 1}, packed_parameters(memory), {}));
+  REQUIRE(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, packed_parameters(memory), {}));
   REQUIRE(emulator->synchronize({}));
   REQUIRE(emulator->memory().copy(values.data(), memory, 128, {}));
   CHECK(values == std::vector<std::uint32_t>(32, 42));
   REQUIRE(emulator->memory().fill(memory, 0, 128, {}));
   const auto time = emulator->time_ms(
-      {}, [&] { return emulator->launch(*kernel, {1, 1, 1}, packed_parameters(memory), {}); });
+      {}, [&] { return emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, packed_parameters(memory), {}); });
   CHECK(time.value() >= 0);
   REQUIRE(emulator->memory().copy(values.data(), memory, 128, {}));
   CHECK(values == std::vector<std::uint32_t>(32, 1));
@@ -70,7 +69,7 @@ TEST_CASE("a fault is the launch's error, and the device goes on") {
   const auto kernel = emulator->load(binary_of(increment())).value();
   void* memory = emulator->memory().allocate(100).value();
   REQUIRE(emulator->memory().fill(memory, 0, 100, {}));
-  const auto failed = emulator->launch(*kernel, {1, 1, 1}, packed_parameters(memory), {});
+  const auto failed = emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, packed_parameters(memory), {});
   REQUIRE_FALSE(failed.has_value());
   CHECK(failed.error().code == ErrorCode::launch_failed);
   CHECK(failed.error().message.find("kernel: access out of bounds") == 0);
@@ -78,7 +77,7 @@ TEST_CASE("a fault is the launch's error, and the device goes on") {
   emulator->memory().release(memory);
   memory = emulator->memory().allocate(128).value();
   REQUIRE(emulator->memory().fill(memory, 0, 128, {}));
-  CHECK(emulator->launch(*kernel, {1, 1, 1}, packed_parameters(memory), {}).has_value());
+  CHECK(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, packed_parameters(memory), {}).has_value());
   emulator->memory().release(memory);
 }
 
@@ -88,7 +87,7 @@ TEST_CASE("binaries that are not PTX, or not the emulator's") {
   none.payloads[0].kind = codegen::PayloadKind::cubin;
   CHECK(emulator->load(none).error().message.find("the binary has no PTX") == 0);
   codegen::KernelBinary other = binary_of(increment());
-  other.entries = {"other"};
+  other.entries = {{"other"}};
   CHECK(emulator->load(other).error().message == "the PTX has no entry other");
   const auto unknown = emulator->load(binary_of(ptx_kernel(0, "tcgen05.alloc %r1;")));
   REQUIRE_FALSE(unknown.has_value());
@@ -100,7 +99,7 @@ TEST_CASE("launches that the driver would refuse") {
   const auto emulator = make_emulator({});
   const auto launch = [&](const codegen::LaunchFacts& facts, const codegen::Grid& grid, std::size_t bytes) {
     const auto kernel = emulator->load(binary_of(ptx_kernel(1, ""), facts)).value();
-    return message_of(emulator->launch(*kernel, grid, std::vector<std::byte>(bytes), {}));
+    return message_of(emulator->launch(*kernel, {grid}, std::vector<std::byte>(bytes), {}));
   };
   CHECK(launch({.block = {32, 1, 1}}, {1, 1, 1}, 8).empty());
   CHECK(launch({.block = {32, 1, 1}}, {0, 1, 1}, 8).empty());
@@ -126,7 +125,7 @@ TEST_CASE("variables of a module keep their values between launches") {
   void* memory = emulator->memory().allocate(4).value();
   std::uint32_t seen = 0;
   for (const std::uint32_t expected : {5U, 6U}) {
-    REQUIRE(emulator->launch(*kernel, {1, 1, 1}, packed_parameters(memory), {}));
+    REQUIRE(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, packed_parameters(memory), {}));
     REQUIRE(emulator->memory().copy(&seen, memory, 4, {}));
     CHECK(seen == expected);
   }
@@ -138,7 +137,7 @@ TEST_CASE("checks can be left out") {
   for (const bool checked : {false, true}) {
     const auto emulator = make_emulator({.checks = {.definedness = checked, .races = checked}});
     const auto kernel = emulator->load(binary_of(reads_undefined)).value();
-    CHECK(emulator->launch(*kernel, {1, 1, 1}, {}, {}).has_value() != checked);
+    CHECK(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, {}, {}).has_value() != checked);
   }
 }
 

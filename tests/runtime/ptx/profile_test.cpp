@@ -47,12 +47,11 @@ LaunchProfile profile_of(const std::string& body, unsigned blocks = 1) {
   const auto* begin = reinterpret_cast<const std::byte*>(ptx.data());
   codegen::KernelBinary binary;
   binary.payloads = {{codegen::PayloadKind::ptx, {begin, begin + ptx.size()}}};
-  binary.entries = {"kernel"};
-  binary.launch.block = {32, 1, 1};
+  binary.entries = {{"kernel", {.block = {32, 1, 1}}}};
   const auto kernel = emulator->load(binary).value();
   void* memory = emulator->memory().allocate(4096).value();
   REQUIRE(emulator->memory().fill(memory, 1, 4096, {}));
-  REQUIRE(emulator->launch(*kernel, {blocks, 1, 1}, packed_parameters(memory), {}));
+  REQUIRE(emulator->launch(*kernel, {codegen::Grid{blocks, 1, 1}}, packed_parameters(memory), {}));
   emulator->memory().release(memory);
   return seen;
 }
