@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <lathe/dtype.h>
 
@@ -28,7 +30,8 @@ constexpr std::string_view enum_name(Enum value) {
   return index < EnumNames<Enum>::names.size() ? EnumNames<Enum>::names[index] : "?";
 }
 
-/// What a field may hold, beyond what its type says. Every value of a bool and of an enum is allowed.
+/// What a field may hold, beyond what its type says. Every value of a bool and of an enum is allowed, and of
+/// a struct that has a list of its own what that list allows.
 template <class T>
 struct Allowed {};
 
@@ -46,6 +49,17 @@ struct Allowed<double> {
 template <>
 struct Allowed<DType> {
   std::span<const DType> dtypes;
+};
+/// Text; what it may say beyond its length is for the op to check.
+template <>
+struct Allowed<std::string> {
+  std::size_t max_length;
+  std::string_view doc;  ///< "a permutation of L P B N H C"
+};
+template <class T>
+struct Allowed<std::vector<T>> {
+  std::size_t max_count;
+  Allowed<T> each{};
 };
 
 namespace detail {
@@ -71,11 +85,24 @@ struct Field {
 };
 
 /// Specialised per spec, in codegen/ops/<op>_fields.h: `op`, and `fields`, a tuple of Field in declaration
-/// order.
+/// order. Also per struct that is a member of a spec, or an element of a list in one: `fields` only.
 template <class Spec>
 struct SpecFields;
 
-/// Calls `visit(field)` for each field of a spec type.
+/// A struct with a list of fields.
+template <class T>
+concept HasFields = requires { SpecFields<T>::fields; };
+
+template <class T>
+inline constexpr bool kIsList = false;
+template <class T>
+inline constexpr bool kIsList<std::vector<T>> = true;
+template <class T>
+inline constexpr bool kIsOptional = false;
+template <class T>
+inline constexpr bool kIsOptional<std::optional<T>> = true;
+
+/// Calls `visit(field)` for each field of a spec, or of a struct in one.
 template <class Spec, class Visit>
 constexpr void for_each_field(Visit&& visit) {
   std::apply([&](const auto&... field) { (visit(field), ...); }, SpecFields<Spec>::fields);

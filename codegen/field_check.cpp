@@ -48,6 +48,10 @@ std::string text_of(const Allowed<DType>& allowed) {
   return text;
 }
 
+std::string text_of(const Allowed<std::string>& allowed) {
+  return std::string(allowed.doc);
+}
+
 bool is_allowed(const Allowed<std::int64_t>& allowed, std::int64_t value) {
   if (value < allowed.min || value > allowed.max) return false;
   return !allowed.powers_of_two || value == 0 || std::has_single_bit(static_cast<std::uint64_t>(value));

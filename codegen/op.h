@@ -21,8 +21,8 @@ namespace lathe::codegen {
 
 /// One field of a spec as users see it: for `lathe spec OP`, messages and the JSON schema.
 struct FieldInfo {
-  std::string name;
-  std::string type;           ///< "integer", "number", "boolean", "dtype", "enum"
+  std::string name;  ///< of fields of what a field holds: "src.axes", "segments[].length"
+  std::string type;  ///< "integer", "number", "boolean", "dtype", "enum", "text", "object", "list of ..."
   std::string default_value;  ///< JSON text; "required" where there is none
   std::string unit;           ///< "elements", "bytes", or empty
   std::string allowed;        ///< "1 to 262144", "f32, f16, bf16"

@@ -34,7 +34,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// `using NAME = VALUE;` or `constexpr TYPE NAME = VALUE;` taken apart.
+/// `using NAME = VALUE;`, `constexpr TYPE NAME = VALUE;` or `constexpr TYPE NAME[] = VALUE;` taken apart.
 struct Declaration {
   std::string_view before_value;  ///< up to the equals sign
   std::string_view name;
@@ -48,7 +48,11 @@ Result<Declaration> parse_declaration(std::string_view file, int number, std::st
   const std::size_t space = left.rfind(' ');
   const bool is_using = left.starts_with("using ") && left.find(' ') == space;
   const bool is_constexpr = left.starts_with("constexpr ") && left.find(' ') != space;
-  if (is_using || is_constexpr) return Declaration{.before_value = left, .name = left.substr(space + 1)};
+  if (is_using || is_constexpr) {
+    std::string_view name = left.substr(space + 1);
+    if (is_constexpr && name.ends_with("[]")) name.remove_suffix(2);
+    return Declaration{.before_value = left, .name = name};
+  }
   return bad_template(
       file, number,
       fmt::format("expected `using NAME = VALUE;` or `constexpr TYPE NAME = VALUE;`, found `{}`",

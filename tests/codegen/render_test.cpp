@@ -56,6 +56,13 @@ TEST_CASE("values replace the samples, line for line") {
         "constexpr int kTwice = 2 * kSize;\n");
 }
 
+TEST_CASE("a declaration may be of a table") {
+  CHECK(fill_parameters({"t", block("constexpr int kTable[] = {1};  // two\n")}, {{"kTable", "{2, 3}"}})
+            .value() == block("constexpr int kTable[] = {2, 3};\n"));
+  CHECK(error_of(block("using Table[] = int;\n"), {{"Table", "int"}}).message ==
+        "cuda/op.cu:2: no value was given for Table[]");
+}
+
 TEST_CASE("an empty block is a block") {
   CHECK(fill_parameters({"t", block("")}, {}).value() == block(""));
   CHECK(fill_parameters({"t", "// lathe:parameters\n// lathe:end"}, {}).value() == block(""));

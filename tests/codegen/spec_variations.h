@@ -20,6 +20,17 @@ T other_value(const T& value) {
     return static_cast<T>(value == T{} ? 1 : 0);
   } else if constexpr (std::is_arithmetic_v<T>) {
     return value + 1;
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return value + "x";
+  } else if constexpr (codegen::kIsList<T>) {
+    T longer = value;
+    longer.emplace_back();
+    return longer;
+  } else if constexpr (codegen::HasFields<T>) {
+    T changed = value;
+    const auto& first = std::get<0>(codegen::SpecFields<T>::fields);
+    changed.*first.member = other_value(value.*first.member);
+    return changed;
   } else {
     using Inner = typename T::value_type;
     return value ? T{} : T(Inner{});

@@ -30,7 +30,7 @@ THIRD_PARTY = {
     r"^xxhash\.h$": r"^cache/digest\.cpp$",
     r"^(llvm|clang)/": r"^(codegen/clang_.*\.cpp|codegen/llvm_compat\.h|runtime/cpu/object_(linker|check)\.cpp)$",
     r"^tbb/": r"^runtime/cpu/cpu_executor\.cpp$",
-    r"^nlohmann/": r"^(codegen/spec_json\.cpp|runtime/(binary_codec|c|options_json)\.cpp|tools/lathe/.*|tools/models/.*|tests/.*)$",
+    r"^nlohmann/": r"^(codegen/(spec_json\.cpp|field_info\.cpp|field_json\.h)|runtime/(binary_codec|c|options_json)\.cpp|tools/lathe/.*|tools/models/.*|tests/.*)$",
     r"^CLI/": r"^tools/lathe/",
     r"^catch2/": r"^tests/support/",
     r"^fmt/": r"^(?!runtime/include/|templates/|runtime/base/)",

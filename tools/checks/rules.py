@@ -23,6 +23,7 @@ _WEAK_NAME = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|context|en
 TESTED_ELSEWHERE = {
     "runtime/binary_cache.cpp": "tests/runtime/pipeline_test.cpp: it only counts what the stores answer",
     "runtime/kernel.cpp": "tests/runtime/pipeline_test.cpp: a launch needs a pipeline's kernel",
+    "codegen/field_info.cpp": "tests/codegen/spec_json_test.cpp: it describes what is read there",
     "runtime/cuda/cuda_entry.cpp": "tests/runtime/cuda_kernel_test.cpp: it is launched through its kernel",
     "runtime/cpu/allowed_symbols.cpp": "tests/runtime/cpu_object_linker_test.cpp: a table of addresses",
 }
