@@ -1,7 +1,6 @@
 #include "runtime/ptx/compare_lanes.h"
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -10,6 +9,7 @@
 #include "runtime/ptx/elementwise_decoding.h"
 #include "runtime/ptx/float_values.h"
 #include "runtime/ptx/half.h"
+#include "runtime/ptx/lanes.h"
 #include "runtime/ptx/warp.h"
 
 namespace lathe::runtime::ptx {
@@ -54,20 +54,6 @@ struct Part {
     return Element::value(from_bits<typename Element::Storage>(stored >> kShift));
   }
 };
-
-/// Bit i is flags[i].
-LaneMask mask_of(const std::array<bool, kLanes>& flags) {
-  LaneMask mask = 0;
-  if constexpr (std::endian::native == std::endian::little) {
-    // Eight flags are eight bytes; the product gathers their lowest bits in its uppermost byte.
-    const auto words = std::bit_cast<std::array<std::uint64_t, kLanes / 8>>(flags);
-    for (unsigned i = 0; i < words.size(); ++i)
-      mask |= static_cast<LaneMask>(words[i] * 0x0102040810204080 >> 56) << 8 * i;
-  } else {
-    for (unsigned lane = 0; lane < kLanes; ++lane) mask |= LaneMask{flags[lane]} << lane;
-  }
-  return mask;
-}
 
 template <class Reader, Relation kRelation>
 LaneMask compare_lanes(Warp& warp, Slot a, Slot b) {

@@ -55,11 +55,7 @@ std::string_view name_of(FaultKind kind) {
 void FaultLog::add(Fault fault) {
   const std::lock_guard lock(mutex_);
   faults_.push_back(std::move(fault));
-}
-
-bool FaultLog::empty() const {
-  const std::lock_guard lock(mutex_);
-  return faults_.empty();
+  is_empty_.store(false, std::memory_order_release);
 }
 
 Error FaultLog::error(std::string_view kernel) const {

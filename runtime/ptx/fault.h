@@ -1,6 +1,7 @@
 // Fault: what the emulator found wrong in a kernel.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -41,12 +42,13 @@ struct Fault {
 class FaultLog {
  public:
   void add(Fault fault);
-  bool empty() const;
+  bool empty() const { return is_empty_.load(std::memory_order_acquire); }
   /// All faults in one Error: the first in full.
   Error error(std::string_view kernel) const;
 
  private:
   mutable std::mutex mutex_;
+  std::atomic<bool> is_empty_{true};  ///< asked after each instruction
   std::vector<Fault> faults_;
 };
 

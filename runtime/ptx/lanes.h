@@ -2,7 +2,10 @@
 // active lanes.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -11,6 +14,20 @@
 #include "runtime/ptx/warp.h"
 
 namespace lathe::runtime::ptx {
+
+/// Bit i is flags[i].
+inline LaneMask mask_of(const std::array<bool, kLanes>& flags) {
+  LaneMask mask = 0;
+  if constexpr (std::endian::native == std::endian::little) {
+    // Eight flags are eight bytes; the product gathers their lowest bits in its uppermost byte.
+    const auto words = std::bit_cast<std::array<std::uint64_t, kLanes / 8>>(flags);
+    for (unsigned i = 0; i < words.size(); ++i)
+      mask |= static_cast<LaneMask>(words[i] * 0x0102040810204080 >> 56) << 8 * i;
+  } else {
+    for (unsigned lane = 0; lane < kLanes; ++lane) mask |= LaneMask{flags[lane]} << lane;
+  }
+  return mask;
+}
 
 /// One source of an elementwise step, read by lane. A bool is a predicate.
 template <class T>
@@ -45,11 +62,10 @@ struct Elementwise<kFunction> {
   template <std::size_t... kI>
   static void apply(Warp& warp, const Step& step, std::index_sequence<kI...>) {
     if constexpr (std::is_same_v<R, bool>) {
-      LaneMask result = 0;
+      std::array<bool, kLanes> result;  // not bits at once: so that compilers use vectors
       const auto sources = std::make_tuple(Source<A>(warp, step.input(kI))...);
-      for (unsigned lane = 0; lane < kLanes; ++lane)
-        result |= static_cast<LaneMask>(kFunction(std::get<kI>(sources)[lane]...)) << lane;
-      warp.set_mask(step.output(0), result);
+      for (unsigned lane = 0; lane < kLanes; ++lane) result[lane] = kFunction(std::get<kI>(sources)[lane]...);
+      warp.set_mask(step.output(0), mask_of(result));
     } else {
       R* out = warp.lanes<R>(step.output(0));
       const auto sources = std::make_tuple(Source<A>(warp, step.input(kI))...);

@@ -8,6 +8,7 @@
 #include "runtime/ptx/block.h"
 #include "runtime/ptx/cluster.h"
 #include "runtime/ptx/frame_layout.h"
+#include "runtime/ptx/memory_run.h"
 #include "runtime/ptx/pending_writes.h"
 #include "runtime/ptx/profile.h"
 #include "runtime/ptx/races.h"
@@ -50,10 +51,29 @@ bool outside(Warp& warp, unsigned lane, std::uint64_t address, const Access& acc
   return false;
 }
 
+/// The allocation that holds the address, though perhaps not all of the bytes; nullptr: none does.
+const GlobalMemory::Allocation* allocation_at(Warp& warp, std::uint64_t address, std::size_t bytes) {
+  const GlobalMemory::Allocation*& known = warp.known_allocation();
+  if (known == nullptr || !known->covers(address, bytes)) known = warp.block().launch().memory->find(address);
+  return known;
+}
+
+Place place_in(Warp& warp, const GlobalMemory::Allocation& allocation, std::uint64_t address) {
+  warp.has_used_global = true;
+  const std::uint64_t offset = address - reinterpret_cast<std::uintptr_t>(allocation.begin);
+  const bool is_tracked = warp.block().checks_definedness() && allocation.shadow.is_tracked();
+  return {allocation.begin + offset, is_tracked ? &allocation.shadow : nullptr, offset, Space::global,
+          nullptr};
+}
+Place place_in(Block& block, std::uint64_t shared_offset) {
+  Shadow& shadow = block.shared_shadow();
+  return {block.shared().data() + shared_offset, shadow.is_tracked() ? &shadow : nullptr, shared_offset,
+          Space::shared, &block};
+}
+
 bool locate_global(Warp& warp, unsigned lane, std::uint64_t address, const Access& access, Place& place) {
   const GlobalMemory& memory = *warp.block().launch().memory;
-  const GlobalMemory::Allocation* allocation = warp.last_allocation;
-  if (allocation == nullptr || !allocation->covers(address, access.bytes)) allocation = memory.find(address);
+  const GlobalMemory::Allocation* allocation = allocation_at(warp, address, access.bytes);
   if (allocation == nullptr)
     return outside(warp, lane, address, access, Space::global, memory.nearest(address));
   if (!allocation->covers(address, access.bytes)) {
@@ -65,11 +85,7 @@ bool locate_global(Warp& warp, unsigned lane, std::uint64_t address, const Acces
     warp.fault(FaultKind::read_only, fmt::format("{} {}", verb(access.kind), allocation->name), lane);
     return false;
   }
-  warp.last_allocation = allocation;
-  warp.has_used_global = true;
-  const std::uint64_t offset = address - reinterpret_cast<std::uintptr_t>(allocation->begin);
-  place = {allocation->begin + offset, allocation->shadow.is_tracked() ? &allocation->shadow : nullptr,
-           offset, Space::global, nullptr};
+  place = place_in(warp, *allocation, address);
   return true;
 }
 
@@ -94,9 +110,7 @@ bool locate_shared(Warp& warp, unsigned lane, std::uint64_t address, const Acces
     return outside(warp, lane, address, access, space,
                    fmt::format("offset {} of the block's {} bytes", static_cast<std::int64_t>(offset), size));
   }
-  Shadow& shadow = block->shared_shadow();
-  place = {block->shared().data() + offset, shadow.is_tracked() ? &shadow : nullptr, offset, Space::shared,
-           block};
+  place = place_in(*block, offset);
   return true;
 }
 
@@ -142,6 +156,26 @@ bool is_free_of_races(Warp& warp, LaneMask lanes, const Access& access,
 }
 
 }  // namespace
+
+std::optional<Place> find_place(Warp& warp, std::uint64_t address, const Access& access, std::size_t bytes) {
+  Space space = access.space;
+  resolve_generic(space, address);
+  if (address % access.alignment != 0) return std::nullopt;
+  if (space == Space::global) {
+    const GlobalMemory::Allocation* allocation = allocation_at(warp, address, bytes);
+    const bool is_refused = allocation == nullptr || !allocation->covers(address, bytes) ||
+                            (allocation->is_constant && access.kind != AccessKind::read);
+    if (is_refused) return std::nullopt;
+    return place_in(warp, *allocation, address);
+  }
+  if (space == Space::shared || space == Space::shared_cluster) {
+    const std::size_t size = warp.block().shared().size();
+    const std::uint64_t offset = address - kSharedBase;
+    if (offset > size || size - offset < bytes) return std::nullopt;
+    return place_in(warp.block(), offset);
+  }
+  return std::nullopt;
+}
 
 bool resolve(Warp& warp, unsigned lane, std::uint64_t address, const Access& access, Place& place) {
   Space space = access.space;
@@ -195,9 +229,16 @@ bool are_defined(Warp& warp, Slot slot, LaneMask lanes, std::string_view consequ
 bool locate_lanes(Warp& warp, Slot address, std::int64_t offset, const Access& access, LaneMask lanes,
                   std::array<Place, kLanes>& places) {
   if (!are_addresses_defined(warp, address, lanes)) return false;
+  const auto run = lanes == kAllLanes ? locate_run(warp, address, offset, access) : std::nullopt;
   for (LaneMask left = lanes; left != 0; left &= left - 1) {
     const auto lane = static_cast<unsigned>(std::countr_zero(left));
-    if (!resolve(warp, lane, address_of(warp, address, offset, lane), access, places[lane])) return false;
+    if (run) {
+      places[lane] = *run;
+      places[lane].bytes += std::size_t{lane} * access.bytes;
+      places[lane].offset += std::size_t{lane} * access.bytes;
+    } else if (!resolve(warp, lane, address_of(warp, address, offset, lane), access, places[lane])) {
+      return false;
+    }
   }
   if (Profile* profile = warp.block().launch().profile) profile->count(access, lanes, places);
   return is_free_of_races(warp, lanes, access, places);

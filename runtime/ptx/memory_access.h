@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "runtime/ptx/ordering.h"
@@ -33,6 +34,10 @@ struct Access {
 /// The place of one lane's address, for what is not an access yet: races are not looked for. After a fault
 /// false.
 bool resolve(Warp& warp, unsigned lane, std::uint64_t address, const Access& access, Place& place);
+
+/// The place of an own block's shared or of global memory, if nothing is wrong with an access of so many
+/// bytes from the address on; nullopt: something is, or it is other memory. Reports nothing.
+std::optional<Place> find_place(Warp& warp, std::uint64_t address, const Access& access, std::size_t bytes);
 
 /// The place of one lane's address in a space; after a fault false.
 bool locate(Warp& warp, unsigned lane, std::uint64_t address, const Access& access, Place& place);

@@ -124,8 +124,10 @@ class Warp {
   /// While an asynchronous operation is done in the warp's name, whatever it does itself by now.
   std::optional<std::uint32_t> issued_by;
   std::uint64_t last_proxy_fence = 0;  ///< the number of its last fence.proxy.async in the cluster, from 1
-  /// Where the last global access went: most go to the same allocation again.
-  const GlobalMemory::Allocation* last_allocation = nullptr;
+  /// Where the present instruction found its last global access: it mostly goes to the same allocation again.
+  const GlobalMemory::Allocation*& known_allocation() {
+    return known_allocations_[instruction() % known_allocations_.size()];
+  }
   bool has_used_global = false;  ///< since it last began to run
 
   // What blocks do.
@@ -169,6 +171,7 @@ class Warp {
   LaneMask born_ = 0;
   LaneMask live_ = 0;
   LaneMask active_ = 0;
+  std::array<const GlobalMemory::Allocation*, 16> known_allocations_{};
   bool is_stalled_ = false;
   bool yields_ = false;
   bool has_diverged_ = false;   ///< groups changed: look for the next one to run
