@@ -29,7 +29,13 @@ struct FieldInfo {
   std::string doc;
 };
 
-enum class ArgumentKind : std::uint8_t { input, output, scalar };
+enum class ArgumentKind : std::uint8_t {
+  input,
+  output,
+  update,  ///< a tensor that is read and written: a gradient that is added to, a cache that is scattered to
+  workspace,  ///< a pointer, followed in the struct by an Index that holds the size in bytes
+  scalar,
+};
 
 /// One extent of a tensor: a constant from the spec, or the name of an integer scalar of the Args.
 struct Extent {
@@ -91,6 +97,9 @@ struct Op {
   Result<Grids> (*prepare)(const KernelSpec&, const LaunchSite&, std::span<std::byte> args);
   /// What the Args struct holds, for a normalized spec.
   std::vector<Argument> (*arguments)(const KernelSpec&);
+  /// Bytes that a launch with these arguments needs as workspace. nullptr: never any.
+  Result<std::size_t> (*workspace_bytes)(const KernelSpec&, const LaunchSite&,
+                                         std::span<const std::byte> args) = nullptr;
 };
 
 /// All ops, in the order of design and documentation.

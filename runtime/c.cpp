@@ -150,6 +150,15 @@ lathe_error* lathe_launch(const lathe_kernel* kernel, const void* args, size_t a
   });
 }
 
+lathe_error* lathe_workspace_bytes(const lathe_kernel* kernel, const void* args, size_t args_size,
+                                   size_t* bytes) {
+  return guarded([&]() -> Result<void> {
+    if (kernel == nullptr || bytes == nullptr) return null_argument("kernel or bytes");
+    LATHE_TRY(*bytes, kernel->kernel.workspace_bytes_for(args, args_size));
+    return {};
+  });
+}
+
 lathe_error* lathe_synchronize(lathe_runtime* runtime, void* stream) {
   return guarded([&]() -> Result<void> {
     if (runtime == nullptr) return null_argument("runtime");

@@ -61,6 +61,11 @@ TEST_CASE("a kernel runs through the C interface") {
   args.y = y;
   args.rows = 1;
   CHECK(code_of(lathe_launch(kernel, &args, sizeof args - 1, nullptr)) == "invalid argument");
+  size_t bytes = 1;
+  CHECK(code_of(lathe_workspace_bytes(kernel, &args, sizeof args - 1, &bytes)) == "invalid argument");
+  CHECK(code_of(lathe_workspace_bytes(kernel, &args, sizeof args, nullptr)) == "invalid argument");
+  CHECK(code_of(lathe_workspace_bytes(kernel, &args, sizeof args, &bytes)) == "ok");
+  CHECK(bytes == 0);
   REQUIRE(code_of(lathe_launch(kernel, &args, sizeof args, nullptr)) == "ok");
   REQUIRE(code_of(lathe_synchronize(runtime, nullptr)) == "ok");
   const double rstd = 1 / std::sqrt(30.0 / 4);

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
@@ -45,8 +46,18 @@ std::vector<std::string_view> names_of(std::span<const Argument> arguments, Argu
   return names;
 }
 
+bool is_given(const Argument& argument) {
+  return argument.kind == ArgumentKind::input || argument.kind == ArgumentKind::update;
+}
+
+bool is_result(const Argument& argument) {
+  return argument.kind == ArgumentKind::output || argument.kind == ArgumentKind::update;
+}
+
 Result<void> check_names(std::span<const Argument> arguments, const GivenArguments& given) {
-  const auto inputs = names_of(arguments, ArgumentKind::input);
+  auto inputs = names_of(arguments, ArgumentKind::input);
+  const auto updates = names_of(arguments, ArgumentKind::update);
+  inputs.insert(inputs.end(), updates.begin(), updates.end());
   const auto scalars = names_of(arguments, ArgumentKind::scalar);
   for (const auto& [name, array] : given.inputs) {
     if (std::find(inputs.begin(), inputs.end(), name) == inputs.end())
@@ -148,7 +159,7 @@ Result<Symbols> derive_symbols(std::span<const Argument> arguments, const GivenA
     symbols.emplace(argument.name, value);
   }
   for (const Argument& argument : arguments) {
-    if (argument.kind != ArgumentKind::input) continue;
+    if (!is_given(argument)) continue;
     const NpyArray& array = given.inputs.at(std::string(argument.name));
     if (match_extents(argument.shape, array.shape, false, symbols)) continue;
     if (match_extents(argument.shape, array.shape, true, symbols)) {
@@ -193,6 +204,13 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
       store(launch.args_, argument.offset, static_cast<Index>(symbol->second));
     }
     if (argument.kind == ArgumentKind::scalar) continue;
+    if (argument.kind == ArgumentKind::workspace) {
+      // How much it takes is known when there is a kernel; until then, as much as could be.
+      store(launch.args_, argument.offset, std::uint64_t{1} << 60);
+      store(launch.args_, argument.offset + sizeof(void*), std::numeric_limits<Index>::max());
+      launch.workspace_offset_ = argument.offset;
+      continue;
+    }
     LaunchTensor tensor{.argument = argument, .shape = {}, .strides = {}};
     for (const Extent& extent : argument.shape) {
       const auto symbol = symbols.find(extent.symbol);
@@ -202,7 +220,7 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
       }
       tensor.shape.push_back(extent.symbol.empty() ? extent.constant : symbol->second);
     }
-    if (argument.kind == ArgumentKind::input) {
+    if (is_given(argument)) {
       auto elements = to_elements(given.inputs.at(std::string(argument.name)), argument.dtype);
       if (!elements) {
         elements.error().message = fmt::format("{}: {}", argument.name, elements.error().message);
@@ -222,17 +240,24 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
   return launch;
 }
 
-Result<void> LaunchArguments::upload(Runtime& runtime) {
+Result<void> LaunchArguments::upload(Runtime& runtime, const Kernel& kernel) {
   for (LaunchTensor& tensor : tensors_) {
     LATHE_CHECK(tensor.upload(runtime));
     store(args_, tensor.argument.offset, tensor.buffer.data());
   }
+  if (!workspace_offset_) return {};
+  LATHE_TRY(const std::size_t bytes, kernel.workspace_bytes_for(args_.data(), args_.size()));
+  LATHE_TRY(workspace_, runtime.allocate(bytes));
+  const std::vector<std::byte> poison(bytes, std::byte{0xFF});
+  LATHE_CHECK(runtime.copy_to_device(workspace_.data(), poison.data(), bytes, Stream{}));
+  store(args_, *workspace_offset_, workspace_.data());
+  store(args_, *workspace_offset_ + sizeof(void*), static_cast<Index>(bytes));
   return {};
 }
 
 Result<NpyArray> LaunchArguments::download(Runtime& runtime, const std::string& name) const {
   const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const LaunchTensor& tensor) {
-    return tensor.argument.kind == ArgumentKind::output && tensor.argument.name == name;
+    return is_result(tensor.argument) && tensor.argument.name == name;
   });
   if (found == tensors_.end()) return unknown_name("output", name, output_names());
   LATHE_TRY(std::vector<std::byte> elements, found->download(runtime));
@@ -247,7 +272,7 @@ Result<NpyArray> LaunchArguments::download(Runtime& runtime, const std::string& 
 std::vector<std::string_view> LaunchArguments::output_names() const {
   std::vector<std::string_view> names;
   for (const LaunchTensor& tensor : tensors_) {
-    if (tensor.argument.kind == ArgumentKind::output) names.push_back(tensor.argument.name);
+    if (is_result(tensor.argument)) names.push_back(tensor.argument.name);
   }
   return names;
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,9 +33,10 @@ class LaunchArguments {
   /// normalized spec.
   static Result<LaunchArguments> make(const KernelSpec& spec, const GivenArguments& given);
 
-  /// Allocates all tensors and copies the inputs. Every byte of an output is set to 0xFF first, NaN in the
-  /// floating-point formats, so that elements that a kernel forgets are seen.
-  Result<void> upload(Runtime& runtime);
+  /// Allocates all tensors, and what the kernel needs as workspace, and copies the inputs. Every byte of an
+  /// output and of the workspace is set to 0xFF first, NaN in the floating-point formats, so that elements
+  /// that a kernel forgets are seen.
+  Result<void> upload(Runtime& runtime, const Kernel& kernel);
 
   /// The Args struct; pointers are valid after upload().
   std::span<const std::byte> bytes() const { return args_; }
@@ -54,6 +56,8 @@ class LaunchArguments {
 
   std::vector<std::byte> args_;
   std::vector<LaunchTensor> tensors_;
+  std::optional<std::size_t> workspace_offset_;
+  Buffer workspace_;
   bool has_unit_extents_ = false;  // an input came with the extents of one that may be left out
 };
 

@@ -170,7 +170,7 @@ Result<ExitCode> run_run(const Invocation& invocation, const RunArguments& argum
     return ExitCode::ok;
   }
   LATHE_TRY(const Kernel kernel, runtime.get_kernel(spec));
-  LATHE_CHECK(launch.upload(runtime));
+  LATHE_CHECK(launch.upload(runtime, kernel));
   LATHE_TRY(const Timing timing, launch_repeatedly(runtime, kernel, launch, arguments.repeat));
   ordered_json outputs = ordered_json::object();
   for (const auto& [name, path] : files) {

@@ -70,6 +70,9 @@ LATHE_C_API const char* lathe_kernel_key(const lathe_kernel* kernel);
  */
 LATHE_C_API lathe_error* lathe_launch(const lathe_kernel* kernel, const void* args, size_t args_size,
                                       void* stream);
+/* Kernel::workspace_bytes_for: what a launch with these arguments needs as workspace. */
+LATHE_C_API lathe_error* lathe_workspace_bytes(const lathe_kernel* kernel, const void* args, size_t args_size,
+                                               size_t* bytes);
 LATHE_C_API lathe_error* lathe_synchronize(lathe_runtime* runtime, void* stream);
 
 /* Runtime::stats and Runtime::explain as JSON objects; free the text with lathe_text_free. */

@@ -45,6 +45,11 @@ class LATHE_API Kernel {
   /// on the CPU.
   Result<void> launch_bytes(const void* args, std::size_t size, Stream stream) const;
 
+  /// Bytes of workspace that a launch with these arguments needs, for the Args member `workspace`; 0 for ops
+  /// that have none. Only counts are looked at: pointers may still be null. The same arguments always need
+  /// the same, and fewer rows never more. Errors: invalid_argument.
+  Result<std::size_t> workspace_bytes_for(const void* args, std::size_t size) const;
+
   /// The spec with every default resolved.
   const KernelSpec& spec() const;
   const Target& target() const;
@@ -65,6 +70,9 @@ class KernelFor : public Kernel {
   explicit KernelFor(Kernel kernel) : Kernel(std::move(kernel)) {}
   Result<void> launch(const Args& args, Stream stream) const {
     return launch_bytes(&args, sizeof args, stream);
+  }
+  Result<std::size_t> workspace_bytes(const Args& args) const {
+    return workspace_bytes_for(&args, sizeof args);
   }
 };
 
