@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lathe::codegen {
@@ -14,6 +15,10 @@ struct SourceFile {
 
   friend bool operator==(const SourceFile&, const SourceFile&) = default;
 };
+
+/// What compilers are told that the names of sources are relative to, where they ask: no place on this
+/// machine, so that the line information in a binary is the same on every one.
+inline constexpr std::string_view kSourceRoot = "/lathe-templates/";
 
 /// Most entry points of a kernel.
 inline constexpr std::size_t kMaxEntries = 4;

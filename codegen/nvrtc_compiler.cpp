@@ -18,16 +18,31 @@ namespace lathe::codegen {
 
 namespace {
 
+/// Without this NVRTC puts the working directory before the names in line information.
+std::string placed(std::string_view name, std::string_view text) {
+  return fmt::format("#line 1 \"{}{}\"\n{}", kSourceRoot, name, text);
+}
+
+/// What NVRTC says of placed sources, with the names that they have for everybody else.
+std::string with_own_names(std::string log) {
+  for (std::size_t at = 0; (at = log.find(kSourceRoot, at)) != std::string::npos;)
+    log.erase(at, kSourceRoot.size());
+  return log;
+}
+
 /// A program of NVRTC that is destroyed whatever happens.
 class Program {
  public:
   Program(const NvrtcApi& api, const KernelSource& source) : api_(api) {
+    std::vector<std::string> placed_headers;
     std::vector<const char*> texts, names;
-    for (const SourceFile& header : source.headers) {
-      texts.push_back(header.text.c_str());
-      names.push_back(header.name.c_str());
+    for (const SourceFile& header : source.headers)
+      placed_headers.push_back(placed(header.name, header.text));
+    for (std::size_t i = 0; i < source.headers.size(); ++i) {
+      texts.push_back(placed_headers[i].c_str());
+      names.push_back(source.headers[i].name.c_str());
     }
-    created_ = api_.create_program(&program_, source.text.c_str(), source.name.c_str(),
+    created_ = api_.create_program(&program_, placed(source.name, source.text).c_str(), source.name.c_str(),
                                    static_cast<int>(names.size()), texts.data(), names.data());
   }
   Program(const Program&) = delete;
@@ -47,7 +62,7 @@ class Program {
     const Bytes bytes = created_ == kNvrtcSuccess ? output(api_.get_log_size, api_.get_log) : Bytes{};
     std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     while (!text.empty() && (text.back() == '\0' || text.back() == '\n')) text.pop_back();
-    return text;
+    return with_own_names(std::move(text));
   }
 
   Bytes cubin() const { return output(api_.get_cubin_size, api_.get_cubin); }
@@ -74,10 +89,10 @@ class Program {
 
 class NvrtcCompiler : public Compiler {
  public:
-  NvrtcCompiler(std::shared_ptr<const NvrtcApi> api, const NvrtcOptions& options)
+  explicit NvrtcCompiler(std::shared_ptr<const NvrtcApi> api)
       : api_(std::move(api)),
         supported_(supported_numbers(*api_)),
-        options_(fixed_options(*api_, options.line_info)),
+        options_(fixed_options(*api_)),
         identity_(fmt::format("nvrtc {}.{} {} {}", api_->major, api_->minor, api_->build_id,
                               fmt::join(options_, " "))) {}
 
@@ -111,13 +126,12 @@ class NvrtcCompiler : public Compiler {
     return numbers;
   }
 
-  static std::vector<std::string> fixed_options(const NvrtcApi& api, bool line_info) {
+  static std::vector<std::string> fixed_options(const NvrtcApi& api) {
     std::vector<std::string> options{"--std=c++20", "--device-as-default-execution-space",
-                                     "--ptxas-options=-v"};
+                                     "--ptxas-options=-v", "-lineinfo"};
     // NVRTC has a cache of its own since 12.9. Ours is to be the only one, or timings and `verify` would mean
     // nothing.
     if (std::pair(api.major, api.minor) >= std::pair(12, 9)) options.emplace_back("--no-cache");
-    if (line_info) options.emplace_back("-lineinfo");
     return options;
   }
 
@@ -162,7 +176,7 @@ class NvrtcCompiler : public Compiler {
 
 Result<std::unique_ptr<Compiler>> open_nvrtc(const NvrtcOptions& options) {
   LATHE_TRY(auto api, NvrtcApi::open(options.path));
-  return std::make_unique<NvrtcCompiler>(std::move(api), options);
+  return std::make_unique<NvrtcCompiler>(std::move(api));
 }
 
 }  // namespace lathe::codegen

@@ -11,12 +11,11 @@
 namespace lathe::codegen {
 
 struct NvrtcOptions {
-  std::string path;        ///< of libnvrtc; empty: the usual places
-  bool line_info = false;  ///< for profilers; makes the output depend on the source's name
+  std::string path;  ///< of libnvrtc; empty: the usual places
 };
 
 /// Errors: toolchain_missing with what was tried and what to install. The compiler may be used from several
-/// threads at once, and then compiles at once.
+/// threads at once, and then compiles at once. Its code has line information, for profilers and the emulator.
 Result<std::unique_ptr<Compiler>> open_nvrtc(const NvrtcOptions& options);
 
 }  // namespace lathe::codegen

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "codegen/kernel_source.h"
 #include "runtime/base/try.h"
 #include "runtime/ptx/call_instructions.h"
 #include "runtime/ptx/control_instructions.h"
@@ -50,12 +51,20 @@ Result<void> add_reachable(const Module& module, const Function& function, Funct
   return {};
 }
 
-std::string source_of(const Module& module, const Instruction& instruction) {
-  for (const auto& [number, name] : module.files) {
-    if (number == instruction.source_file && number != 0)
-      return fmt::format("{}:{}", name, instruction.source_line);
+/// Templates by the names that they have in their library.
+std::string text_of(const Module& module, const SourceLine& source) {
+  for (const auto& [number, file] : module.files) {
+    if (number != source.file || number == 0) continue;
+    std::string_view name = file;
+    if (name.starts_with(codegen::kSourceRoot)) name.remove_prefix(codegen::kSourceRoot.size());
+    return fmt::format("{}:{}", name, source.line);
   }
   return {};
+}
+
+std::string source_of(const Module& module, const Instruction& instruction) {
+  const std::string caller = text_of(module, instruction.inlined_at);
+  return text_of(module, instruction.source) + (caller.empty() ? "" : " inlined at " + caller);
 }
 
 /// Appends a step with its origin; keeps what it points to.

@@ -39,6 +39,7 @@ class BodyParser {
   Result<void> read_variables(bool is_extern);
   Result<void> read_location();
   Result<int> read_location_number();
+  Result<SourceLine> read_source_line();
   Result<void> read_label();
   Result<void> read_branch_targets(std::string_view name);
 
@@ -159,26 +160,30 @@ Result<int> BodyParser::read_location_number() {
   return static_cast<int>(number);
 }
 
-/// `.loc 1 17 3, function_name $L__info_string0, inlined_at 1 40 5`: file, line, column. What follows the
-/// commas is of no use here.
-Result<void> BodyParser::read_location() {
+/// File, line and column.
+Result<SourceLine> BodyParser::read_source_line() {
   LATHE_TRY(const int file, read_location_number());
   LATHE_TRY(const int line, read_location_number());
   LATHE_TRY([[maybe_unused]] const int column, read_location_number());
-  instructions_.set_location(file, line);
+  return SourceLine{.file = file, .line = line};
+}
+
+/// `.loc 1 17 3, function_name $L__info_string0, inlined_at 1 40 5`. The function's name is of no use here.
+Result<void> BodyParser::read_location() {
+  LATHE_TRY(const SourceLine source, read_source_line());
+  SourceLine inlined_at;
   while (reader_->take(",")) {
     LATHE_TRY(const std::string_view attribute, reader_->expect_name("function_name or inlined_at"));
     if (attribute == "function_name") {
       LATHE_TRY([[maybe_unused]] const std::string_view name, reader_->expect_name("a label"));
       LATHE_TRY([[maybe_unused]] const std::int64_t offset, reader_->offset());
     } else if (attribute == "inlined_at") {
-      for (int i = 0; i < 3; ++i) {
-        LATHE_TRY([[maybe_unused]] const int number, read_location_number());
-      }
+      LATHE_TRY(inlined_at, read_source_line());
     } else {
       return reader_->error(fmt::format("unknown attribute {} of .loc", attribute));
     }
   }
+  instructions_.set_location(source, inlined_at);
   return {};
 }
 

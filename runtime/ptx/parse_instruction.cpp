@@ -15,8 +15,8 @@ Result<void> InstructionReader::read() {
   LATHE_CHECK(read_guard(instruction));
   instruction.line = reader_->peek().line;
   if (instruction.line != guard_line) begin = reader_->position();
-  instruction.source_file = source_file_;
-  instruction.source_line = source_line_;
+  instruction.source = source_;
+  instruction.inlined_at = inlined_at_;
   LATHE_TRY(instruction.opcode, reader_->expect_name("an opcode"));
   while (reader_->peek().kind == Token::Kind::directive) {
     instruction.modifiers.push_back(reader_->next().text.substr(1));

@@ -25,9 +25,9 @@ class InstructionReader {
   /// From the guard to the semicolon; appended to the function's code.
   Result<void> read();
   /// Of the instructions that follow; from `.loc`.
-  void set_location(int file, int line) {
-    source_file_ = file;
-    source_line_ = line;
+  void set_location(const SourceLine& source, const SourceLine& inlined_at) {
+    source_ = source;
+    inlined_at_ = inlined_at;
   }
   /// Once, after the last instruction: branches may go forward.
   Result<void> resolve_labels();
@@ -48,8 +48,8 @@ class InstructionReader {
   const Module* module_;
   Function* function_;
   OperandReader operands_;
-  int source_file_ = 0;
-  int source_line_ = 0;
+  SourceLine source_;
+  SourceLine inlined_at_;
 };
 
 }  // namespace lathe::runtime::ptx

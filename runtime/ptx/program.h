@@ -77,7 +77,7 @@ struct Step {
 struct Origin {
   std::string text;    ///< of the instruction
   int line = 0;        ///< of the PTX
-  std::string source;  ///< "rms_norm.cu:123"; empty without -lineinfo
+  std::string source;  ///< "cuda/rms_norm.cu:123"; empty without -lineinfo
 };
 
 /// What the frame's special registers hold.

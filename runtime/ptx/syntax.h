@@ -65,6 +65,12 @@ struct Operand {
   std::vector<Operand> elements;
 };
 
+/// Of `.loc`.
+struct SourceLine {
+  int file = 0;  ///< index into Module::files by its number; 0: none
+  int line = 0;
+};
+
 struct Instruction {
   /// `@%p` or `@!%p`; index of the register.
   struct Guard {
@@ -79,8 +85,8 @@ struct Instruction {
   std::vector<Operand> results;
   std::string_view text;  ///< as written, without guard's line breaks: for messages
   int line = 0;           ///< of the PTX text, from 1
-  int source_file = 0;    ///< of `.loc`: index into Module::files by its number; 0: none
-  int source_line = 0;
+  SourceLine source;
+  SourceLine inlined_at;  ///< where the function that `source` is in was called, if it was inlined
 };
 
 struct Function {

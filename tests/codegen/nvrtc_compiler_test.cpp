@@ -1,6 +1,7 @@
 #include "codegen/nvrtc_compiler.h"
 
 #include <cstring>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -249,13 +250,28 @@ TEST_CASE("the identity names version, build and options, and no place on this m
   CHECK(!contains(identity, "/"));
   CHECK(!contains(identity, "\n"));
   CHECK(nvrtc_or_skip()->identity() == identity);
-  CHECK(nvrtc_or_skip(/*line_info=*/true)->identity() != identity);
 }
 
-TEST_CASE("line info is there for those who ask") {
-  const auto nvrtc = nvrtc_or_skip(/*line_info=*/true);
+TEST_CASE("line information names templates, and no place on this machine") {
+  const auto nvrtc = nvrtc_or_skip();
   if (!nvrtc) return;
-  CHECK(contains(text_of(nvrtc->compile(good_kernel(), gpu("sm_80"))->find(PayloadKind::ptx)), ".loc"));
+  KernelSource source = kernel(
+      "#include \"common/b.h\"\n"
+      "extern \"C\" __global__ void entry(float* x) {\n"
+      "  x[threadIdx.x] = half_of(x[threadIdx.x]);\n"
+      "}\n");
+  source.headers = {
+      {"common/b.h", "#pragma once\n__device__ inline float half_of(float a) { return a / 2; }\n"}};
+  const KernelBinary binary = nvrtc->compile(source, gpu("sm_80")).value();
+  const std::string ptx = text_of(binary.find(PayloadKind::ptx));
+  const std::string cubin = text_of(binary.find(PayloadKind::cubin));
+  CHECK(contains(ptx, "\"/lathe-templates/cuda/test.cu\""));
+  CHECK(contains(ptx, "\"/lathe-templates/common/b.h\""));
+  CHECK(contains(ptx, "\t.loc\t1 3 "));
+  CHECK(contains(cubin, "/lathe-templates/"));
+  const std::string here = std::filesystem::current_path().string();
+  CHECK(!contains(ptx, here));
+  CHECK(!contains(cubin, here));
 }
 
 TEST_CASE("several threads compile at once, with the results of one") {

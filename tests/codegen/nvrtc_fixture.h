@@ -18,8 +18,8 @@ inline std::string nvrtc_path() {
 }
 
 /// nullptr where there is no NVRTC; the test then says so and ends.
-inline std::unique_ptr<codegen::Compiler> nvrtc_or_skip(bool line_info = false) {
-  auto compiler = codegen::open_nvrtc({.path = nvrtc_path(), .line_info = line_info});
+inline std::unique_ptr<codegen::Compiler> nvrtc_or_skip() {
+  auto compiler = codegen::open_nvrtc({.path = nvrtc_path()});
   if (compiler) return *std::move(compiler);
   WARN("skipped: " << compiler.error().message);
   return nullptr;

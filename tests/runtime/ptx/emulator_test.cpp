@@ -154,3 +154,22 @@ TEST_CASE("a tensor map is one that the emulator's kernels understand") {
   REQUIRE(map.has_value());
   CHECK(runtime::ptx::decode_tensor_map(map->bytes).has_value());
 }
+
+TEST_CASE("a report names the template's line, and where an inlined function was called") {
+  const auto emulator = make_emulator({});
+  const auto report = [&](const std::string& location) {
+    const std::string files =
+        ".file 1 \"/lathe-templates/cuda/norm.cu\"\n.file 2 \"/lathe-templates/cuda/pack.cuh\"\n"
+        ".file 3 \"/home/own.cu\"\n";
+    const auto kernel =
+        emulator
+            ->load(binary_of(ptx_kernel(0, location + "\nmov.u64 %l1, 0; ld.global.u32 %r1, [%l1];") + files))
+            .value();
+    return message_of(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, {}, {}));
+  };
+  CHECK(report(".loc 1 57 3").ends_with("PTX line 9, cuda/norm.cu:57"));
+  CHECK(report(".loc 2 31 9, function_name $L__info_string0, inlined_at 1 60 5")
+            .ends_with("PTX line 9, cuda/pack.cuh:31 inlined at cuda/norm.cu:60"));
+  CHECK(report(".loc 3 4 1").ends_with("PTX line 9, /home/own.cu:4"));
+  CHECK(report("").ends_with("PTX line 9"));
+}

@@ -55,12 +55,15 @@ TEST_CASE("ptx parser: places in the source") {
       ".loc 2 9 1, function_name $L__info_string0, inlined_at 1 17 3\n.pragma \"nounroll\";;\nmov.b32 %r1, "
       "0;\n"
       ".loc 1 18 0, function_name $L__info_string0+8, inlined_at 1 17 3 mov.b32 %r1, 0;");
-  CHECK(k[0].source_file == 0);
-  CHECK(k[1].source_file == 1);
-  CHECK(k[1].source_line == 17);
-  CHECK(k[2].source_file == 2);
-  CHECK(k[2].source_line == 9);
-  CHECK(k[3].source_line == 18);
+  CHECK(k[0].source.file == 0);
+  CHECK(k[1].source.file == 1);
+  CHECK(k[1].source.line == 17);
+  CHECK(k[2].source.file == 2);
+  CHECK(k[2].source.line == 9);
+  CHECK(k[2].inlined_at.file == 1);
+  CHECK(k[2].inlined_at.line == 17);
+  CHECK(k[3].source.line == 18);
+  CHECK(k[1].inlined_at.file == 0);
 }
 
 TEST_CASE("ptx variables: those of a function") {

@@ -73,7 +73,7 @@ TEST_CASE("ptx parser: what NVRTC really writes") {
   const auto call = std::ranges::find(sample.code, "call", &Instruction::opcode);
   REQUIRE(call != sample.code.end());
   CHECK(call->results.size() == 3);
-  CHECK(call->source_line == 14);
+  CHECK(call->source.line == 14);
   CHECK(instruction_at(sample, call->line).text.starts_with("call.uni (retval0)"));
 }
 
