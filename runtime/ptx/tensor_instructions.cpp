@@ -113,7 +113,7 @@ bool resolve_tensor(const AsyncTransfer& transfer, const TensorMapSpec& map, boo
     access.bytes = static_cast<unsigned>(piece.bytes);
     Place place;
     if (!resolve(warp, lane, address + offset, access, place)) return false;
-    if (place.shadow == tensor.shadow) continue;
+    if (place.bytes - place.offset == tensor.bytes - tensor.offset) continue;  // of their allocations
     warp.fault(FaultKind::out_of_bounds, "the tensor map reaches into another allocation", lane);
     return false;
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/ptx/tensor_map.h"
@@ -153,6 +154,47 @@ TEST_CASE("a tensor map is one that the emulator's kernels understand") {
   const auto map = make_emulator({})->encode_tensor_map(lathe::tests::matrix_spec());
   REQUIRE(map.has_value());
   CHECK(runtime::ptx::decode_tensor_map(map->bytes).has_value());
+}
+
+TEST_CASE("a tensor map with rows in two allocations") {
+  const auto checked = GENERATE(false, true);
+  const auto emulator = make_emulator({.checks = {.definedness = checked, .races = checked}});
+  const auto kernel = emulator
+                          ->load(binary_of(R"(.version 8.7
+.target sm_90a
+.address_size 64
+.visible .entry kernel(.param .align 64 .b8 map[128])
+{
+  .shared .align 128 .b8 box[256];
+  .shared .align 8 .b8 bar[8];
+  .reg .b64 %map;
+  mov.b64 %map, map;
+  cvta.param.u64 %map, %map;
+  mbarrier.init.shared.b64 [bar], 1;
+  cp.async.bulk.tensor.2d.shared::cta.global.tile.mbarrier::complete_tx::bytes [box], [%map, {0, 0}], [bar];
+  ret;
+})",
+                                           {.block = {1, 1, 1}}))
+                          .value();
+  const auto allocate = [&] {
+    void* memory = emulator->memory().allocate(128).value();
+    REQUIRE(emulator->memory().fill(memory, 0, 128, {}));
+    return static_cast<std::byte*>(memory);
+  };
+  std::byte* a = allocate();
+  std::byte* b = allocate();
+  if (a > b) std::swap(a, b);
+  const auto map = emulator->encode_tensor_map({.address = a,
+                                                .dtype = f32,
+                                                .rank = 2,
+                                                .extents = {32, 2},
+                                                .strides = {0, static_cast<std::uint64_t>(b - a)},
+                                                .box = {32, 2}});
+  REQUIRE(map.has_value());
+  CHECK(message_of(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, map->bytes, {}))
+            .find("the tensor map reaches into another allocation") != std::string::npos);
+  emulator->memory().release(a);
+  emulator->memory().release(b);
 }
 
 TEST_CASE("a report names the template's line, and where an inlined function was called") {
