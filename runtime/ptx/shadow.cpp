@@ -2,11 +2,37 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <utility>
 
 namespace lathe::runtime::ptx {
+
+namespace {
+
+/// So many bytes, all 1.
+template <class T>
+constexpr T kOnes = static_cast<T>(0x0101010101010101);
+
+/// Calls function(word) for the words of 8, 4 and 1 bytes that the range is made of, until it returns false.
+/// False if it did. No other words are touched: they are other threads'.
+template <class Function>
+bool for_each_word(std::uint8_t* begin, std::size_t bytes, const Function& function) {
+  const auto next = [&]<class T>(T) { return function(std::atomic_ref(*reinterpret_cast<T*>(begin))); };
+  while (bytes != 0) {
+    const auto at = reinterpret_cast<std::uintptr_t>(begin);
+    const std::size_t size = at % 8 == 0 && bytes >= 8 ? 8 : at % 4 == 0 && bytes >= 4 ? 4 : 1;
+    const bool goes_on = size == 8   ? next(std::uint64_t{})
+                         : size == 4 ? next(std::uint32_t{})
+                                     : next(std::uint8_t{});
+    if (!goes_on) return false;
+    begin += size;
+    bytes -= size;
+  }
+  return true;
+}
+
+}  // namespace
 
 Shadow::Shadow(std::size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
@@ -29,7 +55,11 @@ Shadow::~Shadow() {
 }
 
 void Shadow::define(std::size_t offset, std::size_t bytes) {
-  if (defined_ != nullptr) std::memset(defined_ + offset, 1, bytes);
+  if (defined_ == nullptr) return;
+  for_each_word(defined_ + offset, bytes, []<class T>(std::atomic_ref<T> word) {
+    word.store(kOnes<T>, std::memory_order_relaxed);
+    return true;
+  });
 }
 
 void Shadow::undefine(std::size_t offset, std::size_t bytes) {
@@ -42,7 +72,9 @@ void Shadow::copy(std::size_t from, std::size_t to, std::size_t bytes) {
 
 bool Shadow::is_defined(std::size_t offset, std::size_t bytes) const {
   if (defined_ == nullptr) return true;
-  return std::memchr(defined_ + offset, 0, bytes) == nullptr;
+  return for_each_word(defined_ + offset, bytes, []<class T>(std::atomic_ref<T> word) {
+    return word.load(std::memory_order_relaxed) == kOnes<T>;
+  });
 }
 
 }  // namespace lathe::runtime::ptx

@@ -7,7 +7,8 @@
 namespace lathe::runtime::ptx {
 
 /// One byte for each byte, mapped but not touched until it is used, so that it costs nothing beside memory
-/// that is not used either. Blocks that run at once write different bytes, or the kernel has a race.
+/// that is not used either. Blocks that run at once may define the same bytes, by strong stores, and ask for
+/// them: define() and is_defined() are thread-safe.
 class Shadow {
  public:
   Shadow() = default;
@@ -25,7 +26,7 @@ class Shadow {
   bool is_defined(std::size_t offset, std::size_t bytes) const;
 
  private:
-  std::uint8_t* defined_ = nullptr;
+  std::uint8_t* defined_ = nullptr;  ///< 0 or 1
   std::size_t bytes_ = 0;
 };
 
