@@ -49,13 +49,15 @@ void append_infos(const std::string& prefix, std::vector<FieldInfo>& infos) {
   for_each_field<Struct>([&]<class T>(const Field<Struct, T>& field) {
     using Value = typename detail::ValueOf<T>::Type;
     const std::string name = prefix + std::string(field.name);
-    infos.push_back(
-        {.name = name,
-         .type = type_name_of<Value>(),
-         .default_value = field.required ? "required" : field_json::write(Struct{}.*field.member).dump(),
-         .unit = std::string(field.unit),
-         .allowed = allowed_of<Value>(field.allowed),
-         .doc = std::string(field.doc)});
+    infos.push_back({.name = name,
+                     .type = type_name_of<Value>(),
+                     .default_value = field.required ? "required"
+                                      // Its fields follow, each with its own.
+                                      : HasFields<Value> ? "{}"
+                                                         : field_json::write(Struct{}.*field.member).dump(),
+                     .unit = std::string(field.unit),
+                     .allowed = allowed_of<Value>(field.allowed),
+                     .doc = std::string(field.doc)});
     if constexpr (HasFields<Value>) {
       append_infos<Value>(name + ".", infos);
     } else if constexpr (kIsList<Value>) {

@@ -40,7 +40,7 @@ enum class ArgumentKind : std::uint8_t {
 /// One extent of a tensor: a constant from the spec, or the name of an integer scalar of the Args.
 struct Extent {
   std::int64_t constant = 0;
-  std::string_view symbol{};  ///< non-empty: the extent is the value of this scalar
+  std::string_view symbol{};  ///< non-empty: the extent is the value of this scalar plus the constant
 };
 
 /// One member of the op's Args struct, so that tools and tests can fill it by name.

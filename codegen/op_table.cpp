@@ -4,6 +4,7 @@
 
 #include "codegen/op.h"
 #include "codegen/ops/rms_norm.h"
+#include "codegen/ops/rope.h"
 #include "codegen/spec_fields.h"
 
 namespace lathe::codegen {
@@ -11,7 +12,7 @@ namespace lathe::codegen {
 namespace {
 
 /// In the order of KernelSpec's alternatives.
-constexpr std::array kOps{kRmsNormOp};
+constexpr std::array kOps{kRmsNormOp, kRopeOp};
 
 consteval bool names_agree() {
   std::size_t index = 0;

@@ -10,6 +10,7 @@
 
 #include "codegen/field.h"
 #include "codegen/ops/rms_norm_fields.h"
+#include "codegen/ops/rope_fields.h"
 
 namespace lathe::codegen {
 

@@ -12,10 +12,11 @@
 namespace lathe::codegen {
 
 /// Checks what concerns several fields at once, and resolves the attention factor: of a normalized value it
-/// is set, rounded to a float, and mscale and mscale_all_dim are 0. Idempotent. Errors: invalid_spec; `op`
-/// begins the message. REQUIRES: every field is in its own range; rotary_dim even and above 0.
+/// is set, rounded to a float, and mscale and mscale_all_dim are 0. Idempotent. Errors: invalid_spec; `path`
+/// begins the message: "rope: frequencies.". REQUIRES: every field is in its own range; rotary_dim even and
+/// above 0.
 Result<RopeFrequencies> normalize_frequencies(const RopeFrequencies& given, std::int64_t rotary_dim,
-                                              std::string_view op);
+                                              std::string_view path);
 
 /// Per pair: the part of a turn that one position makes, times 2^64 and rounded. Position p's angle is
 /// p * turns, modulo 2^64, exactly what templates/common/rotation.h takes: no position is too large.

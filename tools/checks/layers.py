@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "runtime": {"lathe", "runtime", "cache", "codegen"},
     "runtime/cuda": {"lathe", "runtime", "codegen"},
     "runtime/cpu": {"lathe", "runtime", "codegen"},
-    "templates/common": {"common"},
+    "templates/common": {"common", "lathe"},
     "templates/cpu": {"common", "cpu", "lathe"},
     "templates/cuda": {"common", "cuda", "lathe"},
     "tools": {"lathe", "runtime/base", "cache", "codegen", "tools"},

@@ -21,6 +21,12 @@ _WEAK_NAME = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|context|en
 
 # Sources whose behaviour is tested through another file's test, and why.
 TESTED_ELSEWHERE = {
+    "codegen/ops/rope_arguments.cpp": "tests/codegen/ops_rope_launch_test.cpp: the names of what launches check",
+    "codegen/ops/rope_cpu.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",
+    "codegen/ops/rope_cuda.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",
+    "codegen/ops/rope_parameters.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",
+    "codegen/ops/rope_tensors.cpp": "tests/codegen/ops_rope_launch_test.cpp: which tensors launches check",
+    "codegen/ops/strided_rows.cpp": "tests/codegen/ops_rope_launch_test.cpp: the strides that launches check",
     "runtime/binary_cache.cpp": "tests/runtime/pipeline_test.cpp: it only counts what the stores answer",
     "runtime/kernel.cpp": "tests/runtime/pipeline_test.cpp: a launch needs a pipeline's kernel",
     "codegen/field_info.cpp": "tests/codegen/spec_json_test.cpp: it describes what is read there",

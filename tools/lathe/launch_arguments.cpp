@@ -124,7 +124,12 @@ std::string expected_shape(const Argument& tensor) {
   for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
     const Extent& extent = tensor.shape[i];
     if (may_be_left_out(tensor.shape, i)) continue;
-    extents.push_back(extent.symbol.empty() ? std::to_string(extent.constant) : std::string(extent.symbol));
+    if (extent.symbol.empty()) {
+      extents.push_back(std::to_string(extent.constant));
+    } else {
+      extents.push_back(std::string(extent.symbol) +
+                        (extent.constant != 0 ? fmt::format(" + {}", extent.constant) : ""));
+    }
   }
   return fmt::format("[{}]", fmt::join(extents, ", "));
 }
@@ -139,9 +144,11 @@ bool match_extents(std::span<const Extent> extents, std::span<const std::int64_t
     if (!with_ones && may_be_left_out(extents, i)) continue;
     if (at == shape.size()) return false;
     const std::int64_t found = shape[at++];
-    const std::int64_t expected = extent.symbol.empty()
-                                      ? extent.constant
-                                      : learnt.try_emplace(std::string(extent.symbol), found).first->second;
+    const std::int64_t expected =
+        extent.symbol.empty()
+            ? extent.constant
+            : extent.constant +
+                  learnt.try_emplace(std::string(extent.symbol), found - extent.constant).first->second;
     if (found != expected) return false;
   }
   if (at != shape.size()) return false;
@@ -218,7 +225,7 @@ Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const Give
         return bad(fmt::format("{} is not known", extent.symbol),
                    fmt::format("add --set {}=N", extent.symbol));
       }
-      tensor.shape.push_back(extent.symbol.empty() ? extent.constant : symbol->second);
+      tensor.shape.push_back(extent.constant + (extent.symbol.empty() ? 0 : symbol->second));
     }
     if (is_given(argument)) {
       auto elements = to_elements(given.inputs.at(std::string(argument.name)), argument.dtype);

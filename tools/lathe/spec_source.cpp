@@ -1,6 +1,7 @@
 #include "tools/lathe/spec_source.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "codegen/op.h"
@@ -37,10 +38,20 @@ std::string short_name(const KernelSpec& spec) {
   const codegen::Op& op = codegen::op_of(spec);
   std::string name(op.name);
   for (const codegen::FieldInfo& field : codegen::fields_of(op)) {
-    const ordered_json& value = object.at(field.name);
+    // A field of what another field holds is looked up there; of lists only the list itself is told.
+    if (field.type == "object" || field.name.find("[]") != std::string::npos) continue;
+    const ordered_json* found = &object;
+    for (std::size_t at = 0; at < field.name.size() && found->is_object();) {
+      const std::size_t end = std::min(field.name.find('.', at), field.name.size());
+      found = &found->at(field.name.substr(at, end - at));
+      at = end + 1;
+    }
+    const ordered_json& value = *found;
     const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
     // What is resolved from other fields says nothing new.
-    const bool is_resolved = field.name == "alignment" || field.name == "weight_dtype";
+    const bool is_resolved =
+        field.name == "alignment" || field.name == "weight_dtype" ||
+        (field.name.ends_with("_dtype") && value == object.value("dtype", ordered_json()));
     if (is_resolved || value.dump() == field.default_value) {
       if (field.name != "dtype") continue;
     }

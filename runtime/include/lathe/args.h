@@ -3,3 +3,4 @@
 
 #include <lathe/args_base.h>
 #include <lathe/rms_norm_args.h>
+#include <lathe/rope_args.h>

@@ -6,10 +6,11 @@
 #include <variant>
 
 #include <lathe/rms_norm.h>
+#include <lathe/rope.h>
 
 namespace lathe {
 
-using KernelSpec = std::variant<RmsNormSpec>;
+using KernelSpec = std::variant<RmsNormSpec, RopeSpec>;
 
 namespace detail {
 template <class T, class Variant>
