@@ -39,9 +39,10 @@ std::pair<std::size_t, std::size_t> wavefronts(unsigned bytes, unsigned stride, 
 /// What a kernel of one warp did; %l0 is the address of 32 words, which hold 1.
 LaunchProfile profile_of(const std::string& body, unsigned blocks = 1) {
   LaunchProfile seen;
-  // Blocks may write the same here.
+  // Blocks may write the same here, one after the other.
   const auto emulator =
       runtime::make_emulator({.checks = {.definedness = true, .races = false},
+                              .workers = 1,
                               .on_profile = [&](const LaunchProfile& profile) { seen = profile; }});
   const std::string ptx = ptx_kernel(1, body);
   const auto* begin = reinterpret_cast<const std::byte*>(ptx.data());

@@ -11,7 +11,7 @@ constexpr lathe::tests::RaceRun kCluster{.blocks = 2, .cluster = 2, .threads = 6
 /// Block 1 reads what block 0 wrote into its own shared memory.
 std::string exchange(std::string_view between) {
   return fmt::format(R"(
-    @%home st.shared.u32 [%mine], %tid;
+    @%home st.shared.u32 [%mine], %thread;
     mapa.shared::cluster.u32 %r1, %mine, 0;
     {}
     @!%home ld.shared::cluster.u32 %r2, [%r1];
@@ -38,7 +38,7 @@ TEST_CASE("a relaxed arrival at the cluster's barrier needs a fence") {
 TEST_CASE("what follows an arrival is not ordered by it") {
   expect_race(R"(
     barrier.cluster.arrive;
-    @%home st.shared.u32 [%mine], %tid;
+    @%home st.shared.u32 [%mine], %thread;
     barrier.cluster.wait;
     mapa.shared::cluster.u32 %r1, %mine, 0;
     @!%home ld.shared::cluster.u32 %r2, [%r1];

@@ -103,7 +103,7 @@ TEST_CASE("blocks that meet in global memory take turns") {
     mul.wide.u32 %d2, %r1, 4;
     add.u64 %d1, %data, %d1;
     add.u64 %d2, %data, %d2;
-    setp.eq.u32 %p0, %tid, 0;
+    setp.eq.u32 %p0, %thread, 0;
     mov.u32 %r3, 0;
   ROUND:
     @%p0 st.global.u32 [%d1+64], %r3;

@@ -75,7 +75,7 @@ TEST_CASE("atomics of different blocks do not race") {
 
 TEST_CASE("launches are ordered") {
   expect_clean(R"(
-    mul.wide.u32 %d1, %tid, 4;
+    mul.wide.u32 %d1, %thread, 4;
     add.u64 %d1, %data, %d1;
     @!%home ret;
     ld.global.u32 %r1, [%d1];
@@ -87,7 +87,7 @@ TEST_CASE("launches are ordered") {
 
 TEST_CASE("the warps of a block race in global memory too") {
   constexpr std::string_view kBody = R"(
-    mul.wide.u32 %d1, %tid, 4;
+    mul.wide.u32 %d1, %thread, 4;
     xor.b64 %d2, %d1, 128;
     add.u64 %d1, %data, %d1;
     add.u64 %d2, %data, %d2;
@@ -110,13 +110,13 @@ struct LastBlock {
 
   std::string text() const {
     return fmt::format(R"(
-    mad.lo.u32 %r1, %block, 64, %tid;
+    mad.lo.u32 %r1, %block, 64, %thread;
     mul.wide.u32 %d1, %r1, 4;
     add.u64 %d1, %data, %d1;
-    st.global.u32 [%d1+64], %tid;
+    st.global.u32 [%d1+64], %thread;
     {}
     {}
-    setp.ne.u32 %p1, %tid, 0;
+    setp.ne.u32 %p1, %thread, 0;
     @%p1 bra JOIN;
     {}
     {}
@@ -128,7 +128,7 @@ struct LastBlock {
     ld.shared.u32 %r4, [tile];
     setp.ne.u32 %p2, %r4, 11;
     @%p2 ret;
-    mul.wide.u32 %d1, %tid, 4;
+    mul.wide.u32 %d1, %thread, 4;
     add.u64 %d1, %data, %d1;
     mov.u32 %r5, 0;
   SUM:
@@ -137,7 +137,7 @@ struct LastBlock {
     add.u32 %r5, %r5, 1;
     setp.lt.u32 %p3, %r5, 12;
     @%p3 bra SUM;
-    setp.eq.u32 %p4, %tid, 0;
+    setp.eq.u32 %p4, %thread, 0;
     @%p4 st.global.u32 [%data], 0;
   )",
                        before_barrier, barrier, before_ticket, ticket, after_ticket, behind_barrier);

@@ -15,8 +15,8 @@
 
 namespace lathe::tests {
 
-/// A kernel of one parameter, `data`. The body finds: %data, its global address; %tid, %warp and %lane of the
-/// thread, %block of the grid and %rank of the cluster; predicates %first (warp 0) and %second (warp 1),
+/// A kernel of one parameter, `data`. The body finds: %data, its global address; %thread, %warp and %lane of
+/// the thread, %block of the grid and %rank of the cluster; predicates %first (warp 0) and %second (warp 1),
 /// %leader (lane 0) and %home (block 0); %mine, the thread's own word of `tile`, 4 KiB of shared memory, and
 /// %other, the same word of the neighbouring warp; registers %r0 to %r9, %d0 to %d9, %p0 to %p9.
 inline std::string race_kernel(std::string_view body) {
@@ -27,13 +27,13 @@ inline std::string race_kernel(std::string_view body) {
 {{
   .shared .align 16 .b8 tile[4096];
   .reg .b64 %data, %d<10>;
-  .reg .b32 %tid, %warp, %lane, %block, %rank, %mine, %other, %r<10>;
+  .reg .b32 %thread, %warp, %lane, %block, %rank, %mine, %other, %r<10>;
   .reg .pred %first, %second, %leader, %home, %p<10>;
   ld.param.u64 %data, [data];
   cvta.to.global.u64 %data, %data;
-  mov.u32 %tid, %tid.x;
-  shr.u32 %warp, %tid, 5;
-  and.b32 %lane, %tid, 31;
+  mov.u32 %thread, %tid.x;
+  shr.u32 %warp, %thread, 5;
+  and.b32 %lane, %thread, 31;
   mov.u32 %block, %ctaid.x;
   mov.u32 %rank, %cluster_ctarank;
   setp.eq.u32 %first, %warp, 0;
@@ -41,7 +41,7 @@ inline std::string race_kernel(std::string_view body) {
   setp.eq.u32 %leader, %lane, 0;
   setp.eq.u32 %home, %block, 0;
   mov.u32 %r0, tile;
-  shl.b32 %mine, %tid, 2;
+  shl.b32 %mine, %thread, 2;
   xor.b32 %other, %mine, 128;
   add.u32 %mine, %mine, %r0;
   add.u32 %other, %other, %r0;

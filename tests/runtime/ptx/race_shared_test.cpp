@@ -8,12 +8,12 @@ using lathe::tests::expect_race;
 
 TEST_CASE("reading what another warp wrote needs a barrier") {
   expect_race(R"(
-    @%first st.shared.u32 [%mine], %tid;
+    @%first st.shared.u32 [%mine], %thread;
     @%second ld.shared.u32 %r1, [%other];
   )",
               {"@%first st", "@%second ld"});
   expect_clean(R"(
-    @%first st.shared.u32 [%mine], %tid;
+    @%first st.shared.u32 [%mine], %thread;
     bar.sync 0;
     @%second ld.shared.u32 %r1, [%other];
   )");
@@ -133,7 +133,7 @@ TEST_CASE("barriers of other warps order nothing") {
 
 TEST_CASE("a reduction is a barrier too") {
   expect_clean(R"(
-    @%first st.shared.u32 [%mine], %tid;
+    @%first st.shared.u32 [%mine], %thread;
     bar.red.popc.u32 %r2, 0, %first;
     @%second ld.shared.u32 %r1, [%other];
   )");
@@ -160,7 +160,7 @@ TEST_CASE("rounds of a double buffer need no more than one barrier each") {
 
 TEST_CASE("the lanes of a warp are in step") {
   expect_clean(R"(
-    st.shared.u32 [%mine], %tid;
+    st.shared.u32 [%mine], %thread;
     bar.warp.sync 0xffffffff;
     xor.b32 %r1, %mine, 4;
     ld.shared.u32 %r2, [%r1];
@@ -199,7 +199,7 @@ TEST_CASE("atomics do not race with each other") {
     @%first st.shared.u32 [%mine], 0;
     bar.sync 0;
     atom.shared.add.u32 %r1, [tile], 1;
-    red.shared.max.u32 [tile], %tid;
+    red.shared.max.u32 [tile], %thread;
     bar.sync 0;
     ld.shared.u32 %r1, [tile];
   )");
