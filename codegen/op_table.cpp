@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "codegen/op.h"
+#include "codegen/ops/kv_move.h"
 #include "codegen/ops/rms_norm.h"
 #include "codegen/ops/rope.h"
 #include "codegen/spec_fields.h"
@@ -12,7 +13,7 @@ namespace lathe::codegen {
 namespace {
 
 /// In the order of KernelSpec's alternatives.
-constexpr std::array kOps{kRmsNormOp, kRopeOp};
+constexpr std::array kOps{kRmsNormOp, kRopeOp, kKvGatherOp, kKvScatterOp};
 
 consteval bool names_agree() {
   std::size_t index = 0;

@@ -9,6 +9,7 @@
 #include <lathe/specs.h>
 
 #include "codegen/field.h"
+#include "codegen/ops/kv_move_fields.h"
 #include "codegen/ops/rms_norm_fields.h"
 #include "codegen/ops/rope_fields.h"
 

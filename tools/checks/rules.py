@@ -21,6 +21,11 @@ _WEAK_NAME = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|context|en
 
 # Sources whose behaviour is tested through another file's test, and why.
 TESTED_ELSEWHERE = {
+    "codegen/ops/kv_arguments.cpp": "tests/codegen/ops_kv_launch_test.cpp: the names of what launches check",
+    "codegen/ops/kv_layout.cpp": "tests/codegen/ops_kv_views_test.cpp: how views are read",
+    "codegen/ops/kv_move_launch.cpp": "tests/codegen/ops_kv_launch_test.cpp: launches, views and maps together",
+    "codegen/ops/kv_move_parameters.cpp": "tests/codegen/ops_kv_move_test.cpp: plans from specs",
+    "codegen/ops/kv_tiling.cpp": "tests/codegen/ops_kv_move_test.cpp: plans from specs",
     "codegen/ops/rope_arguments.cpp": "tests/codegen/ops_rope_launch_test.cpp: the names of what launches check",
     "codegen/ops/rope_cpu.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",
     "codegen/ops/rope_cuda.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",

@@ -2,5 +2,6 @@
 #pragma once
 
 #include <lathe/args_base.h>
+#include <lathe/kv_move_args.h>
 #include <lathe/rms_norm_args.h>
 #include <lathe/rope_args.h>

@@ -5,12 +5,13 @@
 #include <type_traits>
 #include <variant>
 
+#include <lathe/kv_move.h>
 #include <lathe/rms_norm.h>
 #include <lathe/rope.h>
 
 namespace lathe {
 
-using KernelSpec = std::variant<RmsNormSpec, RopeSpec>;
+using KernelSpec = std::variant<RmsNormSpec, RopeSpec, KvGatherSpec, KvScatterSpec>;
 
 namespace detail {
 template <class T, class Variant>
