@@ -1,0 +1,338 @@
+#include "tests/kernels/kv_case.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "codegen/canonical.h"
+#include "codegen/ops/kv_layout.h"
+#include "codegen/ops/kv_move.h"
+#include "tests/reference/kv_move.h"
+#include "tests/reference/rounding.h"
+#include "tests/support/guarded_buffer.h"
+#include "tests/support/kernel_report.h"
+
+namespace lathe::tests {
+
+namespace {
+
+using Image = std::vector<std::byte>;
+
+/// Bytes on the host and on the device.
+struct Memory {
+  Memory(Runtime& runtime, Image bytes, std::size_t misaligned = 0)
+      : host(std::move(bytes)), device(runtime, host.size(), misaligned) {
+    device.upload(host.data());
+  }
+  Image host;
+  GuardedBuffer device;
+};
+
+void draw(DType dtype, std::mt19937& random, Image& image) {
+  std::normal_distribution<double> normal;
+  const std::size_t size = size_of(dtype);
+  const bool is_number = dtype != u8 && dtype != i32 && dtype != i64;
+  if (!is_number) {
+    for (std::byte& byte : image) byte = static_cast<std::byte>(random());
+    return;
+  }
+  for (std::size_t i = 0; i + size <= image.size(); i += size) {
+    const double value = normal(random) * std::exp2(static_cast<double>(random() % 9) - 4);
+    if (dtype == f32) {
+      const auto narrow = static_cast<float>(value);
+      std::memcpy(image.data() + i, &narrow, 4);
+    } else {
+      const std::uint16_t bits = reference::bits_of(dtype, value);
+      std::memcpy(image.data() + i, &bits, size);
+    }
+  }
+}
+
+/// The memory of one side's views, and the arguments that name it: on the device, and for the reference.
+template <class Pointer>
+class SideMemory {
+ public:
+  SideMemory(Runtime& runtime, const std::vector<KvView>& views,
+             const std::array<KvMemory, kMaxKvViews>& given, std::mt19937& random)
+      : views_(views), given_(given) {
+    for (std::size_t v = 0; v < views.size(); ++v) {
+      if (views[v].base == KvBase::shared) {
+        pools_.push_back(nullptr);
+        tables_.push_back(nullptr);
+        continue;
+      }
+      Image image(static_cast<std::size_t>(pool_bytes(v)));
+      draw(views[v].dtype, random, image);
+      if (!given[v].image.empty()) std::copy(given[v].image.begin(), given[v].image.end(), image.begin());
+      pools_.push_back(
+          std::make_unique<Memory>(runtime, std::move(image), static_cast<std::size_t>(given[v].misaligned)));
+      tables_.push_back(nullptr);
+      if (views[v].base != KvBase::single && views[v].pointers == 0 && !given[v].distant) {
+        Image table(static_cast<std::size_t>(entries(v)) * sizeof(void*));
+        for (Index i = 0; i < entries(v); ++i) {
+          const void* to = static_cast<const std::byte*>(pools_[v]->device.data()) + entry_offset(v, i);
+          std::memcpy(table.data() + static_cast<std::size_t>(i) * sizeof to, &to, sizeof to);
+        }
+        tables_.back() = std::make_unique<Memory>(runtime, std::move(table));
+      }
+      for (Index i = 0; i < entries(v); ++i)
+        host_tables_[v].push_back(pools_[v]->host.data() + entry_offset(v, i));
+    }
+  }
+
+  void fill(KvViewArgs<Pointer>* args, Pointer* pointers, bool on_device) const {
+    for (std::size_t v = 0; v < views_.size(); ++v) {
+      const KvMemory& given = given_[v];
+      args[v] = {.blocks = given.blocks, .last_slots = given.last_slots};
+      args[v].layer_step = given.layer_step;
+      args[v].plane_step = given.plane_step;
+      args[v].block_step = given.block_step;
+      args[v].slot_step = given.slot_step;
+      args[v].head_step = given.head_step;
+      args[v].piece_step = given.piece_step;
+      if (pools_[v] == nullptr) continue;
+      std::byte* const base =
+          on_device ? static_cast<std::byte*>(pools_[v]->device.data()) : pools_[v]->host.data();
+      if (views_[v].base == KvBase::single || (on_device && given.distant)) {
+        args[v].base = base;
+        if (views_[v].base != KvBase::single) args[v].table_step = entry_step(v);
+      } else if (views_[v].pointers > 0) {
+        for (Index i = 0; i < entries(v); ++i) pointers[i] = base + entry_offset(v, i);
+      } else if (on_device) {
+        args[v].table = static_cast<const Pointer*>(tables_[v]->device.data());
+      } else {
+        args[v].table = host_tables_[v].data();
+      }
+    }
+  }
+
+  /// The first byte that differs between device and host, or nothing.
+  std::string difference(const char* side) const {
+    for (std::size_t v = 0; v < views_.size(); ++v) {
+      if (pools_[v] == nullptr) continue;
+      const Image now = pools_[v]->device.download();
+      const Image& expected = pools_[v]->host;
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        if (now[i] == expected[i]) continue;
+        return fmt::format("{}[{}] byte {} of {} is {:#04x}, expected {:#04x}", side, v, i, now.size(),
+                           std::to_integer<int>(now[i]), std::to_integer<int>(expected[i]));
+      }
+    }
+    return {};
+  }
+
+  const Image& host(std::size_t view) const { return pools_[view]->host; }
+
+ private:
+  static constexpr Index kGap = 256;
+
+  Index entries(std::size_t v) const {
+    const KvView& view = views_[v];
+    switch (view.base) {
+      case KvBase::layer:
+        return view.layers;
+      case KvBase::plane_layer:
+        return view.layers * view.planes;
+      case KvBase::chunk:
+        return given_[v].blocks;
+      case KvBase::chunk_layer:
+        return given_[v].blocks * view.layers;
+      case KvBase::single:
+      case KvBase::shared:
+        break;
+    }
+    return 1;
+  }
+  /// Of one entry, all views that share it included.
+  Index entry_bytes(std::size_t v) const {
+    Index most = 0;
+    for (std::size_t other = v; other < views_.size(); ++other) {
+      if (other != v && (v != 0 || views_[other].base != KvBase::shared)) continue;
+      const KvMemory& g = given_[other];
+      const codegen::KvGivenSteps steps{.steps = {.layer = g.layer_step,
+                                                  .plane = g.plane_step,
+                                                  .block = g.block_step,
+                                                  .slot = g.slot_step,
+                                                  .head = g.head_step,
+                                                  .piece = g.piece_step},
+                                        .blocks = g.blocks};
+      most =
+          std::max(most, views_[other].offset +
+                             codegen::steps_of(views_[other], codegen::base_of(views_, other), steps).bytes);
+    }
+    return most;
+  }
+  Index entry_step(std::size_t v) const { return (entry_bytes(v) + 255) / 256 * 256 + kGap; }
+  /// Tables name entries in no order.
+  Index entry_offset(std::size_t v, Index entry) const {
+    const Index count = entries(v);
+    return entry_step(v) * (given_[v].distant ? entry : (count - 1 - entry));
+  }
+  Index pool_bytes(std::size_t v) const { return entry_step(v) * (entries(v) - 1) + entry_bytes(v); }
+
+  const std::vector<KvView>& views_;
+  const std::array<KvMemory, kMaxKvViews>& given_;
+  std::vector<std::unique_ptr<Memory>> pools_{};
+  std::vector<std::unique_ptr<Memory>> tables_{};
+  std::array<std::vector<Pointer>, kMaxKvViews> host_tables_{};
+};
+
+/// Index arrays on both sides.
+class MapMemory {
+ public:
+  MapMemory(Runtime& runtime, const KvMap& map, DType dtype) : map_(map) {
+    for (const auto* values : {&map.index, &map.offsets, &map.rows, &map.positions}) {
+      Image image(values->size() * size_of(dtype));
+      for (std::size_t i = 0; i < values->size(); ++i) {
+        std::memcpy(image.data() + i * size_of(dtype), &(*values)[i], size_of(dtype));
+      }
+      arrays_.push_back(values->empty() ? nullptr : std::make_unique<Memory>(runtime, std::move(image)));
+    }
+  }
+  KvIndexArgs args(bool on_device) const {
+    const auto pointer = [&](std::size_t i) -> const void* {
+      if (arrays_[i] == nullptr) return nullptr;
+      return on_device ? arrays_[i]->device.data() : arrays_[i]->host.data();
+    };
+    return {.index = pointer(0),
+            .offsets = pointer(1),
+            .rows = pointer(2),
+            .positions = pointer(3),
+            .table_width = map_.table_width,
+            .sequences = map_.offsets.empty() ? 0 : static_cast<Index>(map_.offsets.size()) - 1,
+            .start = map_.start};
+  }
+
+ private:
+  const KvMap& map_;
+  std::vector<std::unique_ptr<Memory>> arrays_{};
+};
+
+/// Views whose blocks the launch works out hold the tokens and no more.
+std::array<KvMemory, kMaxKvViews> with_blocks(const std::array<KvMemory, kMaxKvViews>& given,
+                                              const std::vector<KvView>& views, Index slots) {
+  auto all = given;
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const Index needed = v == 0 ? slots : all[0].blocks * views[0].block_size;
+    if (all[v].blocks == 0) all[v].blocks = (needed + views[v].block_size - 1) / views[v].block_size;
+  }
+  return all;
+}
+
+/// One launch's memory and arguments.
+class Launch {
+ public:
+  Launch(Runtime& runtime, const KvCase& test, const reference::KvMove& move)
+      : test_(test),
+        random_(test.seed),
+        src_given_(with_blocks(test.src, move.src, test.src_map.start + test.tokens)),
+        dst_given_(with_blocks(test.dst, move.dst, test.dst_map.start + test.tokens)),
+        src_(runtime, move.src, src_given_, random_),
+        dst_(runtime, move.dst, dst_given_, random_),
+        src_map_(runtime, test.src_map, move.src_index.dtype),
+        dst_map_(runtime, test.dst_map, move.dst_index.dtype),
+        scales_(runtime, scales_image(test)),
+        status_(runtime, Image(sizeof(int))) {}
+
+  KvMoveArgs args(bool on_device) {
+    KvMoveArgs args{.tokens = test_.tokens, .first_token = test_.first_token, .layers = test_.layers};
+    src_.fill(args.src, args.src_pointers, on_device);
+    dst_.fill(args.dst, args.dst_pointers, on_device);
+    args.src_index = src_map_.args(on_device);
+    args.dst_index = dst_map_.args(on_device);
+    const auto* scales =
+        reinterpret_cast<const float*>(on_device ? scales_.device.data() : scales_.host.data());
+    for (const float*& table : args.scales) table = scales;
+    args.status = reinterpret_cast<int*>(on_device ? status_.device.data() : status_.host.data());
+    args.src_first_layer = test_.src_first_layer;
+    args.dst_first_layer = test_.dst_first_layer;
+    args.src_first_plane = test_.src_first_plane;
+    args.dst_first_plane = test_.dst_first_plane;
+    args.src_first_head = test_.src_first_head;
+    args.dst_first_head = test_.dst_first_head;
+    args.max_blocks = test_.max_blocks;
+    return args;
+  }
+
+  std::string difference() const {
+    if (const std::string wrong = dst_.difference("dst"); !wrong.empty()) return wrong;
+    return src_.difference("src");
+  }
+  int status() const {
+    int value = 0;
+    std::memcpy(&value, status_.device.download().data(), sizeof value);
+    return value;
+  }
+  const Image& destination() const { return dst_.host(0); }
+
+ private:
+  static Image scales_image(const KvCase& test) {
+    Image image(std::max<std::size_t>(1, test.scales.size()) * sizeof(float));
+    if (!test.scales.empty()) std::memcpy(image.data(), test.scales.data(), image.size());
+    return image;
+  }
+
+  const KvCase& test_;
+  std::mt19937 random_;
+  std::array<KvMemory, kMaxKvViews> src_given_;
+  std::array<KvMemory, kMaxKvViews> dst_given_;
+  SideMemory<const void*> src_;
+  SideMemory<void*> dst_;
+  MapMemory src_map_;
+  MapMemory dst_map_;
+  Memory scales_;
+  Memory status_;
+};
+
+reference::KvMove move_of(const KernelSpec& spec) {
+  if (const auto* gather = std::get_if<KvGatherSpec>(&spec)) return reference::KvMove(*gather);
+  return reference::KvMove(std::get<KvScatterSpec>(spec));
+}
+
+/// The status that the policies let the launch report.
+int reported(const KernelSpec& spec, int status) {
+  const codegen::KvMove move = codegen::kv_move_of(spec);
+  int mask = 0;
+  if (move.negative == KvBadIndex::report) mask |= kKvNegativeIndex;
+  if (move.bounds == KvBadIndex::report) mask |= kKvIndexTooLarge;
+  if (move.duplicates == KvDuplicates::report) mask |= kKvDuplicateSlot;
+  return status & mask;
+}
+
+}  // namespace
+
+std::string run_kv(Runtime& runtime, const KvCase& test, std::vector<std::byte>* result) {
+  const auto kernel = runtime.get_kernel(test.spec);
+  if (!kernel) return kernel.error().message + "\n" + kernel.error().log;
+  // With the axes' blanks in place.
+  const reference::KvMove move = move_of(kernel->spec());
+  Launch launch(runtime, test, move);
+  KvMoveArgs args = launch.args(true);
+  const auto needed = kernel->workspace_bytes_for(&args, sizeof args);
+  if (!needed) return needed.error().message;
+  const GuardedBuffer workspace(runtime, *needed);
+  const std::vector<std::byte> poison(*needed, std::byte{0x5A});
+  const_cast<GuardedBuffer&>(workspace).upload(poison.data());
+  args.workspace = workspace.data();
+  args.workspace_bytes = static_cast<Index>(*needed);
+  const auto launched = kernel->launch_bytes(&args, sizeof args, {});
+  if (!launched) return launched.error().message;
+  const auto done = runtime.synchronize({});
+  if (!done) return done.error().message;
+  const int status = reference::kv_move(move, launch.args(false));
+  std::string wrong = launch.difference();
+  const int expected = reported(kernel->spec(), status);
+  if (wrong.empty() && launch.status() != expected) {
+    wrong = fmt::format("status is {}, expected {}", launch.status(), expected);
+  }
+  workspace.download();
+  if (result != nullptr) *result = launch.destination();
+  report_kernel(test.spec, runtime.target(), wrong.empty());
+  return wrong.empty() ? wrong : wrong + "\n" + codegen::canonical_text(kernel->spec());
+}
+
+}  // namespace lathe::tests
