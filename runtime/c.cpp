@@ -42,6 +42,7 @@ static_assert(offsetof(lathe_rms_norm_args, rows) == offsetof(lathe::RmsNormArgs
 static_assert(offsetof(lathe_rms_norm_args, residual_out_head_stride) ==
               offsetof(lathe::RmsNormArgs, residual_out_head_stride));
 static_assert(offsetof(lathe_rms_norm_args, epsilon) == offsetof(lathe::RmsNormArgs, epsilon));
+static_assert(offsetof(lathe_rms_norm_args, partials) == offsetof(lathe::RmsNormArgs, partials));
 
 namespace {
 

@@ -1,59 +1,32 @@
 #include "codegen/ops/rms_norm.h"
 
-#include <algorithm>
-#include <bit>
-#include <cstdint>
-#include <string>
-#include <utility>
+#include <string_view>
 
 #include <fmt/format.h>
 
 #include "codegen/field_check.h"
 #include "codegen/ops/rms_norm_fields.h"
+#include "codegen/ops/rms_norm_spec.h"
 #include "runtime/base/try.h"
 
 namespace lathe::codegen {
 
 namespace {
 
-Error bad_spec(std::string message, std::string hint = {}) {
-  return {.code = ErrorCode::invalid_spec,
-          .stage = Stage::validate,
-          .message = "rms_norm: " + std::move(message),
-          .hint = std::move(hint)};
-}
+constexpr std::string_view kOp = "rms_norm";
 
-/// The largest power of two, up to 16, that divides a packed row's bytes.
-std::int64_t packed_alignment(const RmsNormSpec& spec) {
-  const auto bytes = static_cast<std::uint64_t>(spec.hidden_size) * size_of(spec.dtype);
-  return std::int64_t{1} << std::min(4, std::countr_zero(bytes));
-}
-
-Result<void> resolve_alignment(RmsNormSpec& spec) {
-  const auto element = static_cast<std::int64_t>(size_of(spec.dtype));
-  if (spec.alignment == 0) spec.alignment = packed_alignment(spec);
-  if (spec.alignment < element) {
-    return bad_spec(fmt::format("alignment is {} bytes, less than an element of {}, which has {}",
-                                spec.alignment, name_of(spec.dtype), element),
-                    "leave alignment out to have what tightly packed rows give");
+Result<void> resolve_output(RmsNormSpec& spec) {
+  if (!spec.y_dtype) spec.y_dtype = spec.dtype;
+  const bool is_fp8 = *spec.y_dtype == e4m3 || *spec.y_dtype == e5m2;
+  if (spec.y_scale != OutputScale::none && !is_fp8) {
+    return bad_spec(
+        kOp, fmt::format("y_scale is {}, but y_dtype is {}", enum_name(spec.y_scale), name_of(*spec.y_dtype)),
+        "only an fp8 y is scaled: set y_dtype to e4m3 or e5m2, or leave y_scale out");
   }
-  return {};
-}
-
-Result<void> resolve_weight(RmsNormSpec& spec) {
-  // Kernels compute in fp32, so offsets that are one float are one kernel; and -0 is 0.
-  spec.weight_offset = static_cast<double>(static_cast<float>(spec.weight_offset)) + 0.0;
-  if (!spec.has_weight) {
-    if (spec.weight_dtype && *spec.weight_dtype != spec.dtype) {
-      return bad_spec(fmt::format("weight_dtype is {}, but has_weight is false", name_of(*spec.weight_dtype)),
-                      "leave weight_dtype out");
-    }
-    if (spec.weight_offset != 0) {
-      return bad_spec(fmt::format("weight_offset is {}, but has_weight is false", spec.weight_offset),
-                      "leave weight_offset out");
-    }
-  }
-  if (!spec.weight_dtype) spec.weight_dtype = spec.dtype;
+  // What changes nothing must not make another kernel.
+  if (*spec.y_dtype == spec.dtype) spec.round_to_dtype = false;
+  if (*spec.y_dtype != spec.dtype && spec.casting == Casting::none) spec.round_to_dtype = true;
+  if (spec.dtype == f32) spec.round_to_dtype = false;
   return {};
 }
 
@@ -62,8 +35,9 @@ Result<void> resolve_weight(RmsNormSpec& spec) {
 Result<KernelSpec> normalize_rms_norm(const KernelSpec& given) {
   RmsNormSpec spec = std::get<RmsNormSpec>(given);
   LATHE_CHECK(check_fields(spec));
-  LATHE_CHECK(resolve_weight(spec));
-  LATHE_CHECK(resolve_alignment(spec));
+  LATHE_CHECK(resolve_weight(kOp, spec));
+  LATHE_CHECK(resolve_output(spec));
+  LATHE_CHECK(resolve_alignment(kOp, spec));
   return KernelSpec(spec);
 }
 

@@ -7,6 +7,7 @@
 #include "codegen/cuda_arch.h"
 #include "codegen/ops/rms_norm.h"
 #include "codegen/ops/rms_norm_parameters.h"
+#include "codegen/ops/rms_norm_spec.h"
 
 namespace lathe::codegen {
 
@@ -19,6 +20,8 @@ constexpr std::int64_t kValuesPerThread = 16;
 constexpr std::int64_t kMaxThreads = 1024;
 /// Blocks of short rows: several per multiprocessor, so that one's loads overlap another's stores.
 constexpr std::int64_t kShortRowThreads = 128;
+
+constexpr unsigned kScaleThreads = 256;  // as in the template
 
 struct Shape {
   std::int64_t pack = 1;
@@ -33,14 +36,6 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) {
 }
 std::int64_t next_power_of_two(std::int64_t n) {
   return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
-}
-
-/// Elements per access: what the proven alignment allows and what divides a row, so that no pack reaches
-/// beyond it.
-std::int64_t pack_of(const RmsNormSpec& spec) {
-  std::int64_t pack = spec.alignment / static_cast<std::int64_t>(size_of(spec.dtype));
-  while (spec.hidden_size % pack != 0) pack /= 2;
-  return pack;
 }
 
 Shape shape_of(const RmsNormSpec& spec, std::int64_t max_cluster) {
@@ -70,10 +65,6 @@ Shape shape_of(const RmsNormSpec& spec, std::int64_t max_cluster) {
   return shape;
 }
 
-std::string_view type_name(DType dtype) {
-  return dtype == f32 ? "F32" : dtype == f16 ? "F16" : "Bf16";
-}
-
 }  // namespace
 
 Result<RenderPlan> plan_rms_norm_cuda(const RmsNormSpec& spec, const Target& target) {
@@ -86,15 +77,18 @@ Result<RenderPlan> plan_rms_norm_cuda(const RmsNormSpec& spec, const Target& tar
         .hint = fmt::format("known architectures are {}", cuda_arch_names())};
   }
   const Shape shape = shape_of(spec, arch->max_cluster);
-  RenderPlan plan{
-      .template_name = "cuda/rms_norm.cu",
-      .parameters = common_rms_norm_parameters(spec),
-      .entries = {{"lathe_rms_norm",
-                   {.block = {static_cast<unsigned>(shape.threads_per_row * shape.rows_per_block)},
-                    .cluster = {static_cast<unsigned>(shape.cluster)},
-                    .work_per_block = shape.rows_per_block}}}};
-  plan.parameters.emplace_back("X", type_name(spec.dtype));
-  plan.parameters.emplace_back("W", type_name(*spec.weight_dtype));
+  const bool has_scale_pass = spec.y_scale == OutputScale::per_tensor;
+  const LaunchFacts rows{.block = {static_cast<unsigned>(shape.threads_per_row * shape.rows_per_block)},
+                         .cluster = {static_cast<unsigned>(shape.cluster)},
+                         .work_per_block = shape.rows_per_block};
+  RenderPlan plan{.template_name = has_scale_pass ? "cuda/rms_norm_per_tensor.cu" : "cuda/rms_norm.cu",
+                  .parameters = common_rms_norm_parameters(spec),
+                  .entries = {}};
+  if (has_scale_pass) {
+    plan.entries.push_back({"lathe_rms_norm_amax", rows});
+    plan.entries.push_back({"lathe_rms_norm_scale", {.block = {kScaleThreads}}});
+  }
+  plan.entries.push_back({"lathe_rms_norm", rows});
   plan.parameters.emplace_back("kPack", fmt::to_string(shape.pack));
   plan.parameters.emplace_back("kThreadsPerRow", fmt::to_string(shape.threads_per_row));
   plan.parameters.emplace_back("kRowsPerBlock", fmt::to_string(shape.rows_per_block));

@@ -17,16 +17,46 @@ inline std::string float_literal(double value) {
   return fmt::format("static_cast<float>({:a})", value);
 }
 
+/// The name of an element type in the templates of both kinds of target.
+inline std::string element_type(DType dtype) {
+  switch (dtype) {
+    case f16:
+      return "F16";
+    case bf16:
+      return "Bf16";
+    case e4m3:
+      return "E4m3";
+    case e5m2:
+      return "E5m2";
+    default:
+      return "F32";
+  }
+}
+
+inline std::string bool_literal(bool value) {
+  return value ? "true" : "false";
+}
+
+/// "Casting::gemma"
+template <class Enum>
+std::string enum_literal(std::string_view type, Enum value) {
+  return fmt::format("{}::{}", type, enum_name(value));
+}
+
 inline Parameters common_rms_norm_parameters(const RmsNormSpec& spec) {
-  const auto enum_text = [](std::string_view type, auto value) {
-    return fmt::format("{}::{}", type, EnumNames<decltype(value)>::names[static_cast<std::size_t>(value)]);
-  };
-  const auto bool_text = [](bool value) { return std::string(value ? "true" : "false"); };
-  return {
-      {"kHiddenSize", fmt::to_string(spec.hidden_size)}, {"kHeads", fmt::to_string(spec.heads)},
-      {"kHasWeight", bool_text(spec.has_weight)},        {"kWeightOffset", float_literal(spec.weight_offset)},
-      {"kCasting", enum_text("Casting", spec.casting)},  {"kResidual", enum_text("Residual", spec.residual)},
-      {"kStoreRstd", bool_text(spec.store_rstd)}};
+  return {{"X", element_type(spec.dtype)},
+          {"W", element_type(*spec.weight_dtype)},
+          {"Y", element_type(*spec.y_dtype)},
+          {"kHiddenSize", fmt::to_string(spec.hidden_size)},
+          {"kHeads", fmt::to_string(spec.heads)},
+          {"kHasWeight", bool_literal(spec.has_weight)},
+          {"kWeightPerHead", bool_literal(spec.weight_per_head)},
+          {"kWeightOffset", float_literal(spec.weight_offset)},
+          {"kCasting", enum_literal("Casting", spec.casting)},
+          {"kResidual", enum_literal("Residual", spec.residual)},
+          {"kStoreRstd", bool_literal(spec.store_rstd)},
+          {"kScale", enum_literal("OutputScale", spec.y_scale)},
+          {"kRoundToDtype", bool_literal(spec.round_to_dtype)}};
 }
 
 }  // namespace lathe::codegen

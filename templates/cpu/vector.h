@@ -77,3 +77,19 @@ inline float sum_of_lanes(Floats v) {
   }
   return v[0];
 }
+
+inline Floats magnitude(Floats v) {
+  return __builtin_bit_cast(Floats, __builtin_bit_cast(Words, v) & 0x7FFFFFFFu);
+}
+
+/// Per lane; where b is NaN, a.
+inline Floats larger(Floats a, Floats b) {
+  return b > a ? b : a;
+}
+
+inline float largest_of_lanes(Floats v) {
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) v[i] = v[i + width] > v[i] ? v[i + width] : v[i];
+  }
+  return v[0];
+}

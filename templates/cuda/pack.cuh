@@ -70,3 +70,28 @@ __device__ inline void store_pack(typename T::Storage* to, const float (&values)
     *to = T::narrow(values[0]);
   }
 }
+
+/// A pack as it is in memory: half the registers of its floats, for 16-bit elements.
+template <class T, int kCount>
+struct Packed {
+  static constexpr bool kIsWords = kCount % T::kPerWord == 0;
+  unsigned words[kIsWords ? kCount / T::kPerWord : 1];
+
+  /// REQUIRES: as load_pack.
+  __device__ void load(const typename T::Storage* from) {
+    if constexpr (kIsWords) {
+      load_words(from, words);
+    } else {
+      static_assert(kCount == 1, "an odd pack is a single element");
+      words[0] = *from;
+    }
+  }
+  __device__ void unpack(float (&values)[kCount]) const {
+    if constexpr (kIsWords) {
+#pragma unroll
+      for (int i = 0; i < kCount / T::kPerWord; ++i) T::unpack(words[i], values + i * T::kPerWord);
+    } else {
+      values[0] = T::widen(static_cast<typename T::Storage>(words[0]));
+    }
+  }
+};

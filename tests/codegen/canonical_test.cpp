@@ -18,7 +18,9 @@ TEST_CASE("the text of a spec names every field, those at their defaults too") {
   // These texts are part of every key: a change here makes all caches cold.
   CHECK(canonical_text(RmsNormSpec{.hidden_size = 4096}) ==
         "rms_norm hidden_size=4096 dtype=bf16 has_weight=true weight_dtype=default weight_offset=0 "
-        "casting=gemma residual=none store_rstd=false heads=1 alignment=0");
+        "casting=gemma residual=none store_rstd=false heads=1 weight_per_head=false y_dtype=default "
+        "y_scale=none "
+        "round_to_dtype=false alignment=0");
   CHECK(canonical_text(RmsNormSpec{.hidden_size = 262143,
                                    .dtype = lathe::f16,
                                    .has_weight = false,
@@ -30,7 +32,9 @@ TEST_CASE("the text of a spec names every field, those at their defaults too") {
                                    .heads = 64,
                                    .alignment = 2}) ==
         "rms_norm hidden_size=262143 dtype=f16 has_weight=false weight_dtype=f32 weight_offset=0.1 "
-        "casting=none residual=norm_then_round store_rstd=true heads=64 alignment=2");
+        "casting=none residual=norm_then_round store_rstd=true heads=64 weight_per_head=false "
+        "y_dtype=default y_scale=none "
+        "round_to_dtype=false alignment=2");
 }
 
 TEST_CASE("a number is written as briefly as it can be read back") {

@@ -211,6 +211,7 @@ TEST_CASE("no choice of a spec makes rms_norm spill or warn") {
   if (!nvrtc) return;
   const TemplateLibrary library = TemplateLibrary::embedded();
   using enum lathe::Casting;
+  using lathe::OutputScale;
   using lathe::Residual;
   const RmsNormSpec specs[] = {
       {.hidden_size = 1, .dtype = lathe::f32, .store_rstd = true},
@@ -220,7 +221,17 @@ TEST_CASE("no choice of a spec makes rms_norm spill or warn") {
       {.hidden_size = 4095, .dtype = lathe::f16, .weight_offset = 1, .casting = none},
       {.hidden_size = 16384, .dtype = lathe::f32, .residual = Residual::norm_then_round, .store_rstd = true},
       {.hidden_size = 16383, .weight_dtype = lathe::f32, .residual = Residual::round_then_norm},
-      {.hidden_size = 131072, .dtype = lathe::f32, .residual = Residual::round_then_norm}};
+      {.hidden_size = 131072, .dtype = lathe::f32, .residual = Residual::round_then_norm},
+      {.hidden_size = 4096, .y_dtype = lathe::e4m3, .y_scale = OutputScale::per_row},
+      {.hidden_size = 1027,
+       .residual = Residual::norm_then_round,
+       .y_dtype = lathe::e5m2,
+       .y_scale = OutputScale::per_block},
+      {.hidden_size = 131072, .y_dtype = lathe::e4m3, .y_scale = OutputScale::per_block},
+      {.hidden_size = 16384,
+       .dtype = lathe::f16,
+       .y_dtype = lathe::e4m3,
+       .y_scale = OutputScale::per_tensor}};
   for (const RmsNormSpec& plain : specs) {
     const auto spec = op_of(plain).normalize(plain).value();
     for (const char* arch : {"sm_80", "sm_90a"}) {
@@ -229,6 +240,7 @@ TEST_CASE("no choice of a spec makes rms_norm spill or warn") {
       REQUIRE(binary);
       CHECK(binary->resources.spill_store_bytes == 0);
       CHECK(binary->resources.stack_bytes == 0);
+      INFO(binary->log);
       CHECK(!contains(binary->log, "warning"));
     }
   }

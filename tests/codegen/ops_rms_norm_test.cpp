@@ -12,6 +12,7 @@ using lathe::DType;
 using lathe::f16;
 using lathe::f32;
 using lathe::KernelSpec;
+using lathe::OutputScale;
 using lathe::Residual;
 using lathe::RmsNormSpec;
 using lathe::codegen::canonical_text;
@@ -34,9 +35,11 @@ std::string message_of(const RmsNormSpec& spec) {
 }  // namespace
 
 TEST_CASE("normalizing resolves what was left open") {
-  CHECK(canonical_text(normalized({.hidden_size = 4096})) ==
-        "rms_norm hidden_size=4096 dtype=bf16 has_weight=true weight_dtype=bf16 weight_offset=0 "
-        "casting=gemma residual=none store_rstd=false heads=1 alignment=16");
+  CHECK(
+      canonical_text(normalized({.hidden_size = 4096})) ==
+      "rms_norm hidden_size=4096 dtype=bf16 has_weight=true weight_dtype=bf16 weight_offset=0 "
+      "casting=gemma residual=none store_rstd=false heads=1 weight_per_head=false y_dtype=bf16 y_scale=none "
+      "round_to_dtype=false alignment=16");
   CHECK(normalized({.hidden_size = 4096, .dtype = f16}).weight_dtype == f16);
   CHECK(normalized({.hidden_size = 4096, .weight_dtype = f32}).weight_dtype == f32);
 }
@@ -125,4 +128,31 @@ TEST_CASE("without a weight, what describes one is refused") {
 TEST_CASE("the smallest and the largest spec are in range") {
   CHECK(normalize_rms_norm(RmsNormSpec{.hidden_size = 1, .heads = 65536}));
   CHECK(normalize_rms_norm(RmsNormSpec{.hidden_size = 262144, .weight_offset = -1e6}));
+}
+
+TEST_CASE("y has x's dtype, or one of its own, and only fp8 is scaled") {
+  CHECK(normalized({.hidden_size = 8, .dtype = f16}).y_dtype == f16);
+  CHECK(normalized({.hidden_size = 8, .y_dtype = lathe::e4m3}).y_dtype == lathe::e4m3);
+  CHECK(message_of({.hidden_size = 8, .y_dtype = lathe::i32}) ==
+        "rms_norm: y_dtype is i32, allowed are f32, f16, bf16, e4m3, e5m2");
+  CHECK(message_of({.hidden_size = 8, .y_scale = OutputScale::per_row}) ==
+        "rms_norm: y_scale is per_row, but y_dtype is bf16");
+  CHECK(message_of({.hidden_size = 8, .y_dtype = f32, .y_scale = OutputScale::given}) ==
+        "rms_norm: y_scale is given, but y_dtype is f32");
+}
+
+TEST_CASE("a rounding that changes nothing makes no other kernel") {
+  CHECK(!normalized({.hidden_size = 8, .round_to_dtype = true}).round_to_dtype);
+  CHECK(
+      !normalized({.hidden_size = 8, .dtype = f32, .y_dtype = bf16, .round_to_dtype = true}).round_to_dtype);
+  CHECK(normalized({.hidden_size = 8, .y_dtype = lathe::e4m3, .round_to_dtype = true}).round_to_dtype);
+  // In Casting::none every step is rounded, the last too.
+  CHECK(normalized({.hidden_size = 8, .casting = Casting::none, .y_dtype = lathe::e5m2}).round_to_dtype);
+}
+
+TEST_CASE("a weight per head needs heads and a weight") {
+  CHECK(normalized({.hidden_size = 8, .heads = 2, .weight_per_head = true}).weight_per_head);
+  CHECK(!normalized({.hidden_size = 8, .weight_per_head = true}).weight_per_head);
+  CHECK(message_of({.hidden_size = 8, .has_weight = false, .heads = 2, .weight_per_head = true}) ==
+        "rms_norm: weight_per_head is true, but has_weight is false");
 }

@@ -40,7 +40,7 @@ TEST_CASE("a spec is written with every field") {
   CHECK(spec_to_json(RmsNormSpec{.hidden_size = 4096}) ==
         R"({"op":"rms_norm","hidden_size":4096,"dtype":"bf16","has_weight":true,"weight_dtype":null,)"
         R"("weight_offset":0.0,"casting":"gemma","residual":"none","store_rstd":false,"heads":1,)"
-        R"("alignment":0})");
+        R"("weight_per_head":false,"y_dtype":null,"y_scale":"none","round_to_dtype":false,"alignment":0})");
 }
 
 TEST_CASE("what is written is read back, whatever field was changed") {
@@ -74,7 +74,7 @@ TEST_CASE("unknown names are answered with the known ones and the nearest") {
   CHECK(field.message == R"(rms_norm has no field "hiden_size"; did you mean hidden_size?)");
   CHECK(field.hint ==
         "its fields are hidden_size, dtype, has_weight, weight_dtype, weight_offset, casting, residual, "
-        "store_rstd, heads, alignment");
+        "store_rstd, heads, weight_per_head, y_dtype, y_scale, round_to_dtype, alignment");
   CHECK(message_with(R"("dtype": "bf61")") == R"(dtype is "bf61", expected one of f32, f16, bf16)");
   CHECK(message_with(R"("dtype": "BF16")") ==
         R"(dtype is "BF16", expected one of f32, f16, bf16; did you mean bf16?)");
@@ -148,7 +148,7 @@ TEST_CASE("fields are described for people") {
   const auto field = [&](std::string_view name) {
     return *std::find_if(fields.begin(), fields.end(), [&](const FieldInfo& f) { return f.name == name; });
   };
-  CHECK(fields.size() == 10);
+  CHECK(fields.size() == 14);
   CHECK(fields.front().name == "hidden_size");
   const FieldInfo hidden = field("hidden_size");
   CHECK(hidden.type == "integer");

@@ -1,10 +1,6 @@
 #include "tests/kernels/rms_norm_case.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
-#include <memory>
 #include <optional>
 #include <random>
 #include <utility>
@@ -14,8 +10,6 @@
 
 #include "codegen/canonical.h"
 #include "tests/reference/rms_norm.h"
-#include "tests/support/guarded_buffer.h"
-#include "tests/support/host_tensor.h"
 #include "tests/support/kernel_report.h"
 
 namespace lathe::tests {
@@ -24,121 +18,50 @@ namespace {
 
 using reference::Bounds;
 
-/// Where a row begins, in elements, and how many elements the whole tensor spans.
-struct Layout {
-  Index row_stride = 0;
-  Index head_stride = 0;
-  std::size_t span = 0;
-
-  std::size_t row(Index token, Index head) const {
-    return static_cast<std::size_t>(token * row_stride + head * head_stride);
-  }
-};
-
-/// Of the tensor of this number. Padded ones all differ, so that no stride can stand in for another.
-Layout layout_of(const RmsNormCase& test, Index number) {
-  constexpr Index kStep = 16;  // keeps every alignment
-  const RmsNormSpec& spec = test.spec;
-  const bool is_padded = test.row_padding != 0 || test.head_padding != 0;
-  const Index row_padding = is_padded ? test.row_padding + number * kStep : 0;
-  const Index head_padding = is_padded && spec.heads > 1 ? test.head_padding + number * kStep : 0;
-  Layout layout{};
-  if (test.heads_outside) {
-    layout.row_stride = spec.hidden_size + row_padding;
-    layout.head_stride = layout.row_stride * std::max<Index>(test.rows, 1) + head_padding;
-  } else {
-    layout.head_stride = spec.hidden_size + head_padding;
-    layout.row_stride = layout.head_stride * spec.heads + row_padding;
-  }
-  layout.span = static_cast<std::size_t>(std::max<Index>(0, test.rows - 1) * layout.row_stride +
-                                         (spec.heads - 1) * layout.head_stride + spec.hidden_size);
-  return layout;
+Placement placement_of(const RmsNormCase& test) {
+  return {.rows = test.rows,
+          .heads = test.spec.heads,
+          .hidden = test.spec.hidden_size,
+          .row_padding = test.row_padding,
+          .head_padding = test.head_padding,
+          .heads_outside = test.heads_outside,
+          .offset_elements = test.offset_elements};
 }
 
-double scale_of(Values values, DType dtype) {
-  switch (values) {
-    case Values::large:
-      return dtype == f16 ? 8000.0 : 1e17;
-    case Values::overflowing:
-      return dtype == f16 ? 50000.0 : 1e25;
-    case Values::tiny:
-      return dtype == f16 ? 1e-7 : 1e-39;
-    case Values::zero:
-      return 0;
-    case Values::ordinary:
-    case Values::not_finite:
-      break;
-  }
-  return 1;
+Index scale_blocks(const RmsNormSpec& spec) {
+  return spec.y_scale == OutputScale::per_block ? (spec.hidden_size + 127) / 128 : 1;
 }
-
-HostTensor random_tensor(Values values, DType dtype, std::size_t count, std::mt19937& random) {
-  std::normal_distribution<double> normal;
-  const double scale = scale_of(values, dtype);
-  // f16's own range ends at 65504; what is drawn beyond it would be infinite.
-  const double largest = dtype == f16 ? 65504.0 : std::numeric_limits<double>::max();
-  HostTensor tensor(dtype, count);
-  for (std::size_t i = 0; i < count; ++i)
-    tensor.set(i, std::clamp(normal(random) * scale, -largest, largest));
-  return tensor;
-}
-
-/// A tensor of rows on the host, as it was before the launch, and on the device.
-struct Rows {
-  Rows(Runtime& runtime, const RmsNormCase& test, HostTensor values, Layout its_layout)
-      : layout(its_layout),
-        before(std::move(values)),
-        device(runtime, before.bytes().size(),
-               static_cast<std::size_t>(test.offset_elements) * before.element_bytes()) {
-    device.upload(before.bytes().data());
-  }
-
-  HostTensor now() const {
-    HostTensor tensor = before;
-    tensor.bytes() = device.download();
-    return tensor;
-  }
-
-  Layout layout;
-  HostTensor before;
-  GuardedBuffer device;
-};
 
 /// The tensors of one launch.
 struct Launch {
-  Launch(Runtime& runtime, const RmsNormCase& given) : test(given), random(given.seed) {
+  Launch(Runtime& runtime, const RmsNormCase& given)
+      : test(given), placement(placement_of(given)), random(given.seed) {
     const RmsNormSpec& spec = test.spec;
-    x = input(runtime, 0);
-    y = test.in_place ? x : output(runtime, 1);
+    x = random_rows(runtime, placement, 0, test.values, spec.dtype, random);
+    y = test.in_place ? x : poisoned_rows(runtime, placement, 1, spec.y_dtype.value_or(spec.dtype));
     if (spec.residual != Residual::none) {
-      residual = input(runtime, 2);
-      sum = test.in_place ? residual : output(runtime, 3);
+      residual = random_rows(runtime, placement, 2, test.values, spec.dtype, random);
+      sum = test.in_place ? residual : poisoned_rows(runtime, placement, 3, spec.dtype);
     }
+    const auto add = [&](HostTensor values) {
+      return std::make_shared<DeviceTensor>(runtime, placement, std::move(values));
+    };
     if (spec.has_weight) {
-      const auto count = static_cast<std::size_t>(spec.hidden_size);
-      weight = std::make_shared<Rows>(
-          runtime, test,
-          random_tensor(Values::ordinary, spec.weight_dtype.value_or(spec.dtype), count, random), Layout{});
+      const Index rows = spec.weight_per_head ? spec.heads : 1;
+      const auto count = static_cast<std::size_t>(rows * spec.hidden_size);
+      weight = add(random_tensor(Values::ordinary, spec.weight_dtype.value_or(spec.dtype), count, random));
     }
-    if (spec.store_rstd) {
-      const auto count = static_cast<std::size_t>(test.rows * spec.heads);
-      rstd = std::make_shared<Rows>(runtime, test, HostTensor::poisoned(f32, count), Layout{});
+    const auto units = static_cast<std::size_t>(test.rows * spec.heads);
+    if (spec.store_rstd) rstd = add(HostTensor::poisoned(f32, units));
+    if (spec.y_scale == OutputScale::given) {
+      HostTensor scale(f32, 1);
+      scale.set(0, test.scale);
+      scale_in = add(scale);
+    } else if (spec.y_scale != OutputScale::none) {
+      const std::size_t count =
+          spec.y_scale == OutputScale::per_tensor ? 1 : units * static_cast<std::size_t>(scale_blocks(spec));
+      scale_out = add(HostTensor::poisoned(f32, count));
     }
-  }
-
-  std::shared_ptr<Rows> input(Runtime& runtime, Index number) {
-    const Layout layout = layout_of(test, number);
-    HostTensor values = random_tensor(test.values, test.spec.dtype, layout.span, random);
-    if (test.values == Values::not_finite && number == 0) {
-      const auto middle = static_cast<std::size_t>(test.spec.hidden_size / 2);
-      values.set(layout.row(0, 0) + middle, std::nan(""));
-      values.set(layout.row(test.rows - 1, 0) + middle, -std::numeric_limits<double>::infinity());
-    }
-    return std::make_shared<Rows>(runtime, test, std::move(values), layout);
-  }
-  std::shared_ptr<Rows> output(Runtime& runtime, Index number) const {
-    const Layout layout = layout_of(test, number);
-    return std::make_shared<Rows>(runtime, test, HostTensor::poisoned(test.spec.dtype, layout.span), layout);
   }
 
   RmsNormArgs args() const {
@@ -151,6 +74,13 @@ struct Launch {
     args.y_head_stride = y->layout.head_stride;
     if (weight) args.weight = weight->device.data();
     if (rstd) args.rstd = static_cast<float*>(rstd->device.data());
+    if (scale_in) args.y_scale_in = static_cast<const float*>(scale_in->device.data());
+    if (scale_out) args.y_scale_out = static_cast<float*>(scale_out->device.data());
+    if (test.blocks_outside) {
+      args.y_scale_block_stride = test.rows * test.spec.heads;
+      args.y_scale_row_stride = test.spec.heads;
+      args.y_scale_head_stride = 1;
+    }
     if (!residual) return args;
     args.residual_in = residual->device.data();
     args.residual_out = sum->device.data();
@@ -162,61 +92,71 @@ struct Launch {
   }
 
   const RmsNormCase& test;
+  Placement placement;
   std::mt19937 random;
-  std::shared_ptr<Rows> x, y, residual, sum, weight, rstd;  // null: not of this spec; shared: in place
+  // null: not of this spec; shared: in place
+  SharedTensor x, y, residual, sum, weight, rstd, scale_in, scale_out;
 };
-
-/// One row of a tensor; nothing if there is no such tensor.
-std::vector<double> row_of(const std::shared_ptr<Rows>& tensor, Index token, Index head, Index count) {
-  std::vector<double> values;
-  if (!tensor) return values;
-  const std::size_t begin = tensor->layout.row(token, head);
-  for (Index i = 0; i < count; ++i) values.push_back(tensor->before.at(begin + static_cast<std::size_t>(i)));
-  return values;
-}
-
-/// Padding must be as it was: compares the bytes of all elements that no row covers.
-std::string changed_padding(const RmsNormCase& test, const Rows& rows, const HostTensor& after,
-                            const char* name) {
-  std::vector<bool> covered(after.count(), false);
-  for (Index token = 0; token < test.rows; ++token) {
-    for (Index head = 0; head < test.spec.heads; ++head) {
-      const auto begin = covered.begin() + static_cast<std::ptrdiff_t>(rows.layout.row(token, head));
-      std::fill(begin, begin + test.spec.hidden_size, true);
-    }
-  }
-  const std::size_t size = after.element_bytes();
-  for (std::size_t i = 0; i < covered.size(); ++i) {
-    if (!covered[i] &&
-        std::memcmp(rows.before.bytes().data() + i * size, after.bytes().data() + i * size, size) != 0) {
-      return fmt::format("{}: element {} between the rows was written", name, i);
-    }
-  }
-  return {};
-}
-
-bool within(double value, Bounds bounds) {
-  if (std::isnan(bounds.low) || std::isnan(bounds.high)) return std::isnan(value);
-  return value >= bounds.low && value <= bounds.high;
-}
 
 /// What the outputs hold after the launch.
 struct Outputs {
   HostTensor y;
-  std::optional<HostTensor> sum, rstd;
+  std::optional<HostTensor> sum, rstd, scale;
 };
+
+reference::RmsNormRow expected_row(const Launch& launch, Index token, Index head) {
+  const RmsNormSpec& spec = launch.test.spec;
+  const Index hidden = spec.hidden_size;
+  const auto weight_begin = static_cast<std::size_t>(spec.weight_per_head ? head * hidden : 0);
+  return reference::rms_norm(
+      spec, row_of(launch.x, token, head, hidden), row_of(launch.residual, token, head, hidden),
+      elements_of(launch.weight, weight_begin, hidden), static_cast<double>(launch.test.epsilon));
+}
+
+/// The scale of an element, as the kernel has made it.
+double scale_at(const Launch& launch, const Outputs& outputs, Index token, Index head, Index element) {
+  const RmsNormSpec& spec = launch.test.spec;
+  if (spec.y_scale == OutputScale::given) return launch.scale_in->before.at(0);
+  if (!outputs.scale) return 1;
+  if (spec.y_scale == OutputScale::per_tensor) return outputs.scale->at(0);
+  const Index unit = token * spec.heads + head;
+  const Index block = spec.y_scale == OutputScale::per_block ? element / 128 : 0;
+  return outputs.scale->at(static_cast<std::size_t>(launch.test.blocks_outside
+                                                        ? block * launch.test.rows * spec.heads + unit
+                                                        : unit * scale_blocks(spec) + block));
+}
+
+std::string compare_scales(const Launch& launch, const Outputs& outputs, const reference::RmsNormRow& row,
+                           Index token, Index head) {
+  const RmsNormSpec& spec = launch.test.spec;
+  const Index length = spec.y_scale == OutputScale::per_block ? 128 : spec.hidden_size;
+  for (Index begin = 0; begin < spec.hidden_size; begin += length) {
+    const Bounds expected =
+        reference::scale_of(spec, {row}, static_cast<std::size_t>(begin),
+                            static_cast<std::size_t>(std::min<Index>(begin + length, spec.hidden_size)),
+                            double{RmsNormArgs{}.amax_floor});
+    const double scale = scale_at(launch, outputs, token, head, begin);
+    if (within(scale, expected)) continue;
+    return fmt::format("y_scale_out[{}, {}, {}] is {}, expected {} to {}", token, head, begin / length, scale,
+                       expected.low, expected.high);
+  }
+  return {};
+}
 
 std::string compare_row(const Launch& launch, const Outputs& outputs, Index token, Index head) {
   const RmsNormSpec& spec = launch.test.spec;
-  const Index hidden = spec.hidden_size;
-  const auto expected = reference::rms_norm(spec, row_of(launch.x, token, head, hidden),
-                                            row_of(launch.residual, token, head, hidden),
-                                            row_of(launch.weight, 0, 0, hidden), launch.test.epsilon);
+  const auto expected = expected_row(launch, token, head);
+  if (outputs.scale && spec.y_scale != OutputScale::per_tensor) {
+    std::string wrong = compare_scales(launch, outputs, expected, token, head);
+    if (!wrong.empty()) return wrong;
+  }
   for (std::size_t i = 0; i < expected.y.size(); ++i) {
     const double y = outputs.y.at(launch.y->layout.row(token, head) + i);
-    if (!within(y, expected.y[i])) {
-      return fmt::format("y[{}, {}, {}] is {}, expected {} to {}", token, head, i, y, expected.y[i].low,
-                         expected.y[i].high);
+    const Bounds stored =
+        reference::stored(spec, expected.y[i], scale_at(launch, outputs, token, head, static_cast<Index>(i)));
+    if (!within(y, stored)) {
+      return fmt::format("y[{}, {}, {}] is {}, expected {} to {}", token, head, i, y, stored.low,
+                         stored.high);
     }
     if (!outputs.sum) continue;
     const double sum = outputs.sum->at(launch.sum->layout.row(token, head) + i);
@@ -232,6 +172,20 @@ std::string compare_row(const Launch& launch, const Outputs& outputs, Index toke
                      expected.rstd.high);
 }
 
+std::string compare_tensor_scale(const Launch& launch, const Outputs& outputs) {
+  std::vector<reference::RmsNormRow> rows;
+  for (Index token = 0; token < launch.test.rows; ++token) {
+    for (Index head = 0; head < launch.test.spec.heads; ++head)
+      rows.push_back(expected_row(launch, token, head));
+  }
+  const auto hidden = static_cast<std::size_t>(launch.test.spec.hidden_size);
+  const Bounds expected =
+      reference::scale_of(launch.test.spec, rows, 0, hidden, double{RmsNormArgs{}.amax_floor});
+  const double scale = outputs.scale->at(0);
+  if (within(scale, expected)) return {};
+  return fmt::format("y_scale_out is {}, expected {} to {}", scale, expected.low, expected.high);
+}
+
 /// All rows are compared, or of very many one in several: the step is odd, so it meets every place in a
 /// block.
 Index step_between_compared(Index units) {
@@ -241,17 +195,23 @@ Index step_between_compared(Index units) {
 
 std::string compare(const Launch& launch) {
   const RmsNormCase& test = launch.test;
-  Outputs outputs{launch.y->now(), std::nullopt, std::nullopt};
-  if (std::string wrong = changed_padding(test, *launch.y, outputs.y, "y"); !wrong.empty()) return wrong;
+  Outputs outputs{launch.y->now(), std::nullopt, std::nullopt, std::nullopt};
+  std::string wrong = changed_padding(launch.placement, *launch.y, outputs.y, "y");
+  if (!wrong.empty()) return wrong;
   if (launch.sum) {
     outputs.sum = launch.sum->now();
-    std::string wrong = changed_padding(test, *launch.sum, *outputs.sum, "residual_out");
+    wrong = changed_padding(launch.placement, *launch.sum, *outputs.sum, "residual_out");
     if (!wrong.empty()) return wrong;
   }
   if (launch.rstd) outputs.rstd = launch.rstd->now();
+  if (launch.scale_out) outputs.scale = launch.scale_out->now();
+  if (test.spec.y_scale == OutputScale::per_tensor && test.rows > 0) {
+    wrong = compare_tensor_scale(launch, outputs);
+    if (!wrong.empty()) return wrong;
+  }
   const Index units = test.rows * test.spec.heads;
   for (Index unit = units - 1; unit >= 0; unit -= step_between_compared(units)) {
-    std::string wrong = compare_row(launch, outputs, unit / test.spec.heads, unit % test.spec.heads);
+    wrong = compare_row(launch, outputs, unit / test.spec.heads, unit % test.spec.heads);
     if (!wrong.empty()) return wrong;
   }
   return {};
@@ -264,12 +224,18 @@ std::string run_rms_norm(Runtime& runtime, const RmsNormCase& test) {
   if (!kernel) return kernel.error().text();
   const Launch launch(runtime, test);
   std::string wrong;
-  if (auto queued = kernel->launch(launch.args(), {}); !queued) {
+  RmsNormArgs args = launch.args();
+  args.workspace_bytes = static_cast<Index>(kernel->workspace_bytes(args).value());
+  const DeviceTensor workspace(runtime, {},
+                               HostTensor::poisoned(f32, static_cast<std::size_t>(args.workspace_bytes) / 4));
+  args.workspace = workspace.device.data();
+  if (auto queued = kernel->launch(args, {}); !queued) {
     wrong = queued.error().text();
   } else if (auto done = runtime.synchronize({}); !done) {
     wrong = done.error().text();
   } else {
     wrong = compare(launch);
+    workspace.now();  // checks the bands around it
   }
   report_kernel(test.spec, runtime.target(), wrong.empty());
   return wrong.empty() ? wrong : fmt::format("{}: {}", codegen::canonical_text(kernel->spec()), wrong);

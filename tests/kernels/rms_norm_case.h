@@ -6,16 +6,9 @@
 
 #include <lathe/runtime.h>
 
-namespace lathe::tests {
+#include "tests/kernels/row_tensors.h"
 
-enum class Values {
-  ordinary,     ///< normally distributed
-  large,        ///< near the dtype's largest square root
-  overflowing,  ///< squares that not even a float holds, or for f16 sums that f16 does not
-  tiny,         ///< denormal, where the dtype has them
-  zero,
-  not_finite,  ///< ordinary, but for a NaN in one row and an infinity in another
-};
+namespace lathe::tests {
 
 struct RmsNormCase {
   RmsNormSpec spec;
@@ -28,6 +21,8 @@ struct RmsNormCase {
   Values values = Values::ordinary;
   float epsilon = 1e-5f;
   std::uint32_t seed = 1;
+  double scale = 0.01;          ///< where the spec's is given
+  bool blocks_outside = false;  ///< scales are [blocks, rows, heads] in memory
 };
 
 /// Compiles, launches and compares all outputs with the reference, and the padding between rows and the bands

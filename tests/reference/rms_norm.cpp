@@ -9,25 +9,6 @@ namespace lathe::reference {
 
 namespace {
 
-/// Two roundings of float arithmetic, and the smallest number that is not flushed. What is exactly zero or
-/// infinite stays so.
-Bounds widened(Bounds bounds, double relative_error = 2 * 0x1p-24) {
-  const auto room = [&](double value) {
-    return value == 0 || !std::isfinite(value) ? 0.0 : std::abs(value) * relative_error + 0x1p-149;
-  };
-  return {bounds.low - room(bounds.low), bounds.high + room(bounds.high)};
-}
-
-Bounds rounded(DType dtype, Bounds bounds) {
-  return {rounded_to(dtype, bounds.low), rounded_to(dtype, bounds.high)};
-}
-
-Bounds times(Bounds bounds, double factor) {
-  const double a = bounds.low * factor;
-  const double b = bounds.high * factor;
-  return {std::fmin(a, b), std::fmax(a, b)};
-}
-
 /// What is normalised: x, or a sum in float.
 std::vector<double> residual_sum(const RmsNormSpec& spec, const std::vector<double>& x,
                                  const std::vector<double>& residual) {
@@ -41,36 +22,13 @@ std::vector<double> residual_sum(const RmsNormSpec& spec, const std::vector<doub
   return sum;
 }
 
-/// A float sum of `count` positive terms. Kernels add at most a few hundred of them one after the other, then
-/// partial sums; each may lose a denormal; the total may overflow.
-Bounds sum_in_float(double sum, std::size_t count) {
-  if (sum == 0 || !std::isfinite(sum)) return {sum, sum};
-  const double relative = (4 + std::sqrt(static_cast<double>(std::min<std::size_t>(count, 4096)))) * 0x1p-24;
-  const double room = sum * relative + static_cast<double>(count) * 0x1p-150;
-  return rounded(f32, {std::max(0.0, sum - room), sum + room});
-}
-
-Bounds reciprocal_root(const RmsNormSpec& spec, const std::vector<double>& values, double epsilon) {
-  const auto step = [&](Bounds bounds) {
-    return spec.casting == Casting::none ? rounded(spec.dtype, bounds) : bounds;
-  };
-  double sum = 0;
-  for (const double value : values) sum += step({value * value, value * value}).low;
-  if (std::isnan(sum)) return {sum, sum};
-  const auto count = static_cast<double>(values.size());
-  const Bounds total = sum_in_float(sum, values.size());
-  const Bounds mean = step(widened({total.low / count, total.high / count}));
-  const Bounds shifted = step(widened({mean.low + epsilon, mean.high + epsilon}));
-  return step(widened({1 / std::sqrt(shifted.high), 1 / std::sqrt(std::max(0.0, shifted.low))}));
-}
-
 }  // namespace
 
 RmsNormRow rms_norm(const RmsNormSpec& spec, const std::vector<double>& x,
                     const std::vector<double>& residual, const std::vector<double>& weight, double epsilon) {
   RmsNormRow row;
   const std::vector<double> values = residual_sum(spec, x, residual);
-  const Bounds rstd = reciprocal_root(spec, values, epsilon);
+  const Bounds rstd = reciprocal_root(spec.casting, spec.dtype, values, epsilon);
   row.rstd = rounded(f32, rstd);
   for (std::size_t i = 0; i < values.size(); ++i) {
     Bounds y = widened(times(rstd, values[i]));
@@ -80,10 +38,37 @@ RmsNormRow rms_norm(const RmsNormSpec& spec, const std::vector<double>& x,
       if (spec.casting == Casting::none) w = rounded_to(spec.dtype, w);
       y = widened(times(y, w));
     }
-    row.y.push_back(rounded(spec.dtype, y));
+    const bool rounds = spec.round_to_dtype || spec.casting == Casting::none ||
+                        spec.y_dtype.value_or(spec.dtype) == spec.dtype;
+    row.y.push_back(rounded(rounds ? spec.dtype : f32, y));
     if (!residual.empty()) row.residual_out.push_back(rounded_to(spec.dtype, values[i]));
   }
   return row;
+}
+
+Bounds stored(const RmsNormSpec& spec, Bounds y, double scale) {
+  const DType dtype = spec.y_dtype.value_or(spec.dtype);
+  if (spec.y_scale == OutputScale::none) return rounded(dtype, y);
+  const Bounds inverse = rounded(f32, widened({1 / scale, 1 / scale}));
+  return rounded(dtype, widened({std::fmin(y.low * inverse.low, y.low * inverse.high),
+                                 std::fmax(y.high * inverse.low, y.high * inverse.high)}));
+}
+
+Bounds scale_of(const RmsNormSpec& spec, const std::vector<RmsNormRow>& rows, std::size_t begin,
+                std::size_t end, double amax_floor) {
+  const double largest_element = spec.y_dtype == e4m3 ? 448 : 57344;
+  Bounds largest{amax_floor, amax_floor};
+  for (const RmsNormRow& row : rows) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const Bounds y = row.y[i];
+      if (std::isnan(y.low) || std::isnan(y.high)) continue;
+      const bool crosses_zero = y.low < 0 && y.high > 0;
+      const double smallest = crosses_zero ? 0 : std::fmin(std::abs(y.low), std::abs(y.high));
+      largest.low = std::fmax(largest.low, smallest);
+      largest.high = std::fmax(largest.high, std::fmax(std::abs(y.low), std::abs(y.high)));
+    }
+  }
+  return rounded(f32, widened({largest.low / largest_element, largest.high / largest_element}));
 }
 
 }  // namespace lathe::reference

@@ -42,6 +42,15 @@ typedef struct lathe_rms_norm_args {
   long long residual_in_head_stride;
   long long residual_out_head_stride;
   float epsilon;
+  float amax_floor; /* 1e-30 or larger where the spec makes scales */
+  const float* y_scale_in;
+  float* y_scale_out;
+  long long y_scale_row_stride;
+  long long y_scale_head_stride;
+  long long y_scale_block_stride;
+  void* workspace;
+  long long workspace_bytes;
+  long long partials; /* set by the launch */
 } lathe_rms_norm_args;
 
 /* "0.1.0" */
