@@ -63,6 +63,8 @@ struct RenderPlan {
   std::string template_name;  ///< "cuda/rms_norm.cu"
   Parameters parameters;
   std::vector<EntryPoint> entries;
+  /// Take the place of the library's headers of the same names, which are samples: text from the spec.
+  std::vector<SourceFile> extra_headers{};
 };
 
 /// Grid of one launch, in blocks. `x` of 0: nothing to do.

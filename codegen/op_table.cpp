@@ -3,6 +3,8 @@
 #include <type_traits>
 
 #include "codegen/op.h"
+#include "codegen/ops/attention.h"
+#include "codegen/ops/attention_merge.h"
 #include "codegen/ops/kv_move.h"
 #include "codegen/ops/rms_norm.h"
 #include "codegen/ops/rope.h"
@@ -13,7 +15,7 @@ namespace lathe::codegen {
 namespace {
 
 /// In the order of KernelSpec's alternatives.
-constexpr std::array kOps{kRmsNormOp, kRopeOp, kKvGatherOp, kKvScatterOp};
+constexpr std::array kOps{kRmsNormOp, kRopeOp, kAttentionOp, kAttentionMergeOp, kKvGatherOp, kKvScatterOp};
 
 consteval bool names_agree() {
   std::size_t index = 0;

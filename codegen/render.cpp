@@ -139,6 +139,20 @@ Result<std::string> fill_parameters(const SourceFile& file, const Parameters& pa
 
 namespace {
 
+/// Puts each of `replacements` in the place of the header of the same name.
+Result<void> replace_headers(const RenderPlan& plan, std::vector<SourceFile>& headers) {
+  for (const SourceFile& replacement : plan.extra_headers) {
+    const auto sample = std::find_if(headers.begin(), headers.end(),
+                                     [&](const SourceFile& file) { return file.name == replacement.name; });
+    if (sample == headers.end()) {
+      return bad_template(plan.template_name, 0,
+                          fmt::format("does not include {}, which the spec has text for", replacement.name));
+    }
+    *sample = replacement;
+  }
+  return {};
+}
+
 Result<KernelSource> render_plan(const KernelSpec& spec, const Target& target,
                                  const TemplateLibrary& library) {
   LATHE_TRY(RenderPlan plan, op_of(spec).plan(spec, target));
@@ -146,6 +160,7 @@ Result<KernelSource> render_plan(const KernelSpec& spec, const Target& target,
   if (file == nullptr) return bad_template(plan.template_name, 0, "there is no such template");
   LATHE_TRY(std::string text, fill_parameters(*file, plan.parameters));
   LATHE_TRY(std::vector<SourceFile> headers, library.headers_of(plan.template_name));
+  LATHE_CHECK(replace_headers(plan, headers));
   return KernelSource{.name = std::move(plan.template_name),
                       .text = std::move(text),
                       .headers = std::move(headers),

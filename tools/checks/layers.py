@@ -18,8 +18,9 @@ MAY_INCLUDE = {
     "runtime/cuda": {"lathe", "runtime", "codegen"},
     "runtime/cpu": {"lathe", "runtime", "codegen"},
     "templates/common": {"common", "lathe"},
-    "templates/cpu": {"common", "cpu", "lathe"},
-    "templates/cuda": {"common", "cuda", "lathe"},
+    "templates/cpu": {"common", "cpu", "lathe", "user"},
+    "templates/cuda": {"common", "cuda", "lathe", "user"},
+    "templates/user": {"common", "user"},
     "tools": {"lathe", "runtime/base", "cache", "codegen", "tools"},
     # What both kinds of target share is plain C++, which tests compile too.
     "tests": {"lathe", "runtime", "cache", "codegen", "tools", "tests", "templates/common"},

@@ -15,7 +15,7 @@ NOT_TRACKED = {"build", "out"}
 # The library never prints, exits or reads the environment; fmt::format and friends only make texts.
 _IMPOLITE = re.compile(r"\b(?:std::c(?:out|err|log)|printf|fprintf|puts|abort|std::exit|_exit|getenv|fmt::print)\s*[(<]|std::c(?:out|err)\b")
 _ENVIRONMENT = re.compile(r"\bgetenv|secure_getenv")
-_DEVICE_INCLUDE = ("common/", "cpu/", "cuda/", "lathe/")
+_DEVICE_INCLUDE = ("common/", "cpu/", "cuda/", "lathe/", "user/")
 _LOCAL_PATH = re.compile(r"/(?:work|root)/")
 _WEAK_NAME = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|context|engine)(?:_|\.|$)")
 
@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "codegen/ops/strided_rows.cpp": "tests/codegen/ops_rope_launch_test.cpp: the strides that launches check",
     "runtime/binary_cache.cpp": "tests/runtime/pipeline_test.cpp: it only counts what the stores answer",
     "runtime/kernel.cpp": "tests/runtime/pipeline_test.cpp: a launch needs a pipeline's kernel",
+    "codegen/ops/attention_arguments.cpp": "tests/codegen/ops_attention_launch_test.cpp: what it lists is what a launch needs",
     "codegen/field_info.cpp": "tests/codegen/spec_json_test.cpp: it describes what is read there",
     "runtime/cuda/cuda_entry.cpp": "tests/runtime/cuda_kernel_test.cpp: it is launched through its kernel",
     "runtime/cpu/allowed_symbols.cpp": "tests/runtime/cpu_object_linker_test.cpp: a table of addresses",

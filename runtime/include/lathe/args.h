@@ -2,6 +2,8 @@
 #pragma once
 
 #include <lathe/args_base.h>
+#include <lathe/attention_args.h>
+#include <lathe/attention_merge_args.h>
 #include <lathe/kv_move_args.h>
 #include <lathe/rms_norm_args.h>
 #include <lathe/rope_args.h>

@@ -57,6 +57,9 @@ class LATHE_API Kernel {
   /// 32 hexadecimal digits: the kernel's name in the cache.
   std::string key() const;
 
+  /// For Lathe itself.
+  const State& state() const { return *state_; }
+
  private:
   std::shared_ptr<const State> state_;
 };

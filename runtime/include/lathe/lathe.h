@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lathe/args.h>
+#include <lathe/attention_plan.h>
 #include <lathe/buffer.h>
 #include <lathe/dtype.h>
 #include <lathe/emulator.h>

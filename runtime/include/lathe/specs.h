@@ -5,13 +5,16 @@
 #include <type_traits>
 #include <variant>
 
+#include <lathe/attention.h>
+#include <lathe/attention_merge.h>
 #include <lathe/kv_move.h>
 #include <lathe/rms_norm.h>
 #include <lathe/rope.h>
 
 namespace lathe {
 
-using KernelSpec = std::variant<RmsNormSpec, RopeSpec, KvGatherSpec, KvScatterSpec>;
+using KernelSpec =
+    std::variant<RmsNormSpec, RopeSpec, AttentionSpec, AttentionMergeSpec, KvGatherSpec, KvScatterSpec>;
 
 namespace detail {
 template <class T, class Variant>

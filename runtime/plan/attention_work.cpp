@@ -1,0 +1,217 @@
+#include "runtime/plan/attention_work.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "codegen/ops/attention.h"
+#include "runtime/base/try.h"
+
+namespace lathe::runtime {
+
+namespace {
+
+using codegen::kAttentionKeyTile;
+
+/// Blocks that a multiprocessor runs at a time: splits aim at filling that.
+constexpr std::int64_t kBlocksPerProcessor = 2;
+/// Shorter splits cost more in merging than they gain.
+constexpr std::int64_t kMinSplit = 256;
+constexpr std::int64_t kMostRows = std::numeric_limits<int>::max() - 1024;
+
+Error bad_batch(std::string message, std::string hint = {}) {
+  return {.code = ErrorCode::invalid_argument,
+          .stage = Stage::launch,
+          .message = "attention plan: " + std::move(message),
+          .hint = std::move(hint)};
+}
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+Result<void> check_sizes(const AttentionSpec& spec, const AttentionBatch& batch) {
+  const std::size_t requests = batch.kv_lengths.size();
+  if (batch.query_indptr.size() != requests + 1) {
+    return bad_batch(fmt::format("query_indptr has {} entries, expected {}, one more than kv_lengths",
+                                 batch.query_indptr.size(), requests + 1),
+                     "it holds where each request begins, and the end of the last");
+  }
+  if (requests > static_cast<std::size_t>(kMostRows)) return bad_batch("more than 2^31 requests");
+  if (spec.storage != KvStorage::contiguous && batch.kv_indptr.size() != requests &&
+      batch.kv_indptr.size() != requests + 1) {
+    return bad_batch(fmt::format("kv_indptr has {} entries, expected {} or {}", batch.kv_indptr.size(),
+                                 requests, requests + 1),
+                     spec.storage == KvStorage::paged
+                         ? "it holds the place of each request's first page in page_indices"
+                         : "it holds each request's first token in k and v");
+  }
+  if (spec.has_window && batch.window_left < 0) {
+    return bad_batch(fmt::format("window_left is {}, and the spec has a window", batch.window_left),
+                     "give the same as in the launch's arguments");
+  }
+  return {};
+}
+
+Result<AttentionRequest> request_of(const AttentionSpec& spec, const AttentionBatch& batch, std::size_t i) {
+  const std::int64_t begin = batch.query_indptr[i];
+  const std::int64_t queries = batch.query_indptr[i + 1] - begin;
+  const std::int64_t keys = batch.kv_lengths[i];
+  if (begin < 0 || queries < 0) {
+    return bad_batch(fmt::format("query_indptr[{}] is {}, query_indptr[{}] is {}: it must not descend", i,
+                                 begin, i + 1, batch.query_indptr[i + 1]));
+  }
+  if (queries > kMostRows / codegen::group_of(spec)) {
+    return bad_batch(fmt::format("request {} has {} queries, at most {} can be", i, queries,
+                                 kMostRows / codegen::group_of(spec)));
+  }
+  if (keys < 0 || keys > kMostRows) {
+    return bad_batch(fmt::format("kv_lengths[{}] is {}, allowed are 0 to {}", i, keys, kMostRows));
+  }
+  AttentionRequest request{
+      .query_begin = begin, .query_length = static_cast<int>(queries), .kv_length = static_cast<int>(keys)};
+  request.kv_begin =
+      spec.storage == KvStorage::contiguous ? static_cast<Index>(i) : static_cast<Index>(batch.kv_indptr[i]);
+  if (request.kv_begin < 0) return bad_batch(fmt::format("kv_indptr[{}] is {}", i, request.kv_begin));
+  if (spec.storage == KvStorage::paged && i + 1 < batch.kv_indptr.size()) {
+    const std::int64_t pages = batch.kv_indptr[i + 1] - batch.kv_indptr[i];
+    const std::int64_t needed = divide_up(keys, spec.page_size);
+    if (pages < needed) {
+      return bad_batch(fmt::format("request {} has {} keys, which need {} pages of {}, and {} are listed", i,
+                                   keys, needed, spec.page_size, pages),
+                       "page_indices must list every page up to the last key");
+    }
+  }
+  return request;
+}
+
+/// Tiles of rows and the keys that they see, each once.
+class Tiles {
+ public:
+  Tiles(const AttentionSpec& spec, const AttentionTiling& tiling, std::int64_t window_left)
+      : spec_(spec), tile_rows_(tiling.tile_rows), window_left_(spec.has_window ? window_left : -1) {}
+
+  void add(int number, const AttentionRequest& request) {
+    const std::int64_t group = codegen::group_of(spec_);
+    const std::int64_t rows = request.query_length * group;
+    for (std::int64_t row = 0; row < rows; row += tile_rows_) {
+      const std::int64_t last_row = std::min(row + tile_rows_, rows) - 1;
+      AttentionWork tile{.request = number, .row_begin = static_cast<int>(row)};
+      see(request, row / group, last_row / group, tile);
+      tiles.push_back(tile);
+    }
+  }
+
+  std::vector<AttentionWork> tiles;
+
+ private:
+  /// The keys from the first that the first query sees to the last that the last one sees.
+  void see(const AttentionRequest& request, std::int64_t first, std::int64_t last,
+           AttentionWork& tile) const {
+    const std::int64_t keys = request.kv_length;
+    const std::int64_t ahead = keys - request.query_length;
+    const std::int64_t end =
+        spec_.mask == AttentionMask::causal ? std::clamp<std::int64_t>(ahead + last + 1, 0, keys) : keys;
+    std::int64_t begin = 0;
+    if (window_left_ >= 0) begin = std::clamp<std::int64_t>(first + ahead - window_left_, 0, end);
+    tile.kv_begin = static_cast<int>(begin / kAttentionKeyTile * kAttentionKeyTile);
+    tile.kv_end = static_cast<int>(std::max<std::int64_t>(end, tile.kv_begin));
+  }
+
+  const AttentionSpec& spec_;
+  std::int64_t tile_rows_;
+  std::int64_t window_left_;
+};
+
+std::int64_t splits_of(const AttentionWork& tile, std::int64_t split) {
+  return std::max<std::int64_t>(1, divide_up(tile.kv_end - tile.kv_begin, split));
+}
+
+std::int64_t items_of(const std::vector<AttentionWork>& tiles, std::int64_t split) {
+  std::int64_t items = 0;
+  for (const AttentionWork& tile : tiles) items += splits_of(tile, split);
+  return items;
+}
+
+/// The fewest keys per split with which the blocks still fit on the device at once.
+std::int64_t choose_split(const AttentionSpec& spec, const AttentionTiling& tiling,
+                          const std::vector<AttentionWork>& tiles, const AttentionPlanOptions& options) {
+  constexpr std::int64_t kNever = std::int64_t{1} << 40;
+  if (!options.may_split) return kNever;
+  if (options.fixed_split > 0) return options.fixed_split;
+  const std::int64_t budget =
+      std::max<std::int64_t>(1, tiling.processors * kBlocksPerProcessor / spec.kv_heads);
+  if (static_cast<std::int64_t>(tiles.size()) >= budget) return kNever;
+  std::int64_t longest = 0;
+  for (const AttentionWork& tile : tiles)
+    longest = std::max<std::int64_t>(longest, tile.kv_end - tile.kv_begin);
+  // In key tiles: `low` is too few or the least allowed, `high` is enough.
+  std::int64_t low = kMinSplit / kAttentionKeyTile;
+  std::int64_t high = std::max(low, divide_up(longest, kAttentionKeyTile));
+  while (low < high) {
+    const std::int64_t middle = (low + high) / 2;
+    if (items_of(tiles, middle * kAttentionKeyTile) <= budget) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  return high * kAttentionKeyTile;
+}
+
+void split_tiles(const std::vector<AttentionWork>& tiles, std::int64_t split, AttentionWorkList& list) {
+  for (const AttentionWork& tile : tiles) {
+    const std::int64_t splits = splits_of(tile, split);
+    if (splits == 1) {
+      list.work.push_back(tile);
+      continue;
+    }
+    list.merges.push_back(
+        {tile.request, tile.row_begin, static_cast<int>(list.slots), static_cast<int>(splits)});
+    for (std::int64_t i = 0; i < splits; ++i) {
+      AttentionWork part = tile;
+      part.kv_begin = static_cast<int>(tile.kv_begin + i * split);
+      part.kv_end = static_cast<int>(std::min<std::int64_t>(tile.kv_begin + (i + 1) * split, tile.kv_end));
+      part.slot = static_cast<int>(list.slots++);
+      list.work.push_back(part);
+    }
+  }
+}
+
+}  // namespace
+
+Result<AttentionWorkList> list_attention_work(const AttentionSpec& spec, const AttentionTiling& tiling,
+                                              const AttentionBatch& batch,
+                                              const AttentionPlanOptions& options) {
+  if (options.fixed_split < 0 || options.fixed_split % kAttentionKeyTile != 0) {
+    return bad_batch(fmt::format("fixed_split is {}, it must be a multiple of {}", options.fixed_split,
+                                 kAttentionKeyTile));
+  }
+  LATHE_CHECK(check_sizes(spec, batch));
+  AttentionWorkList list;
+  list.requests.reserve(batch.kv_lengths.size());
+  Tiles tiles(spec, tiling, batch.window_left);
+  Index mask_begin = 0;
+  for (std::size_t i = 0; i < batch.kv_lengths.size(); ++i) {
+    LATHE_TRY(AttentionRequest request, request_of(spec, batch, i));
+    request.mask_begin = mask_begin;
+    mask_begin += divide_up(static_cast<Index>(request.query_length) * request.kv_length, 8);
+    tiles.add(static_cast<int>(i), request);
+    list.requests.push_back(request);
+  }
+  if (static_cast<std::int64_t>(tiles.tiles.size()) > kMostRows / spec.kv_heads)
+    return bad_batch("more blocks than a grid has", "launch the batch in parts");
+  split_tiles(tiles.tiles, choose_split(spec, tiling, tiles.tiles, options), list);
+  if (list.slots > kMostRows / spec.kv_heads)
+    return bad_batch("more splits than a grid has blocks", "choose a larger fixed_split");
+  // Blocks start in this order: the long ones first, so that none is left alone at the end.
+  std::stable_sort(list.work.begin(), list.work.end(), [](const AttentionWork& a, const AttentionWork& b) {
+    return a.kv_end - a.kv_begin > b.kv_end - b.kv_begin;
+  });
+  return list;
+}
+
+}  // namespace lathe::runtime

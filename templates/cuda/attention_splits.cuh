@@ -1,0 +1,49 @@
+// Merges what several blocks have left of the same rows, in the order of their keys, so that results repeat
+// bit by bit.
+#pragma once
+
+#include "cuda/attention_output.cuh"
+
+constexpr int kMergeThreads = 256;
+
+__device__ inline void merge_partial_results(const lathe::AttentionArgs& args) {
+  const lathe::AttentionMerge merge = args.merges[blockIdx.x / kKvHeads];
+  if (merge.request < 0) return;
+  Block block{};
+  block.work.request = merge.request;
+  block.request = args.requests[merge.request];
+  block.kv_head = blockIdx.x % kKvHeads;
+  constexpr int kChunks = kValueDim / 8;
+  const Index step = static_cast<Index>(kKvHeads) * (kRows * (kValueDim + 1));
+  const float* first = partial_result(args, merge.first_slot, block.kv_head);
+  for (int i = threadIdx.x; i < kRows * kChunks; i += kMergeThreads) {
+    const int row = i / kChunks;
+    const int column = i % kChunks * 8;
+    const RowPlace place(merge.row_begin + row, block.kv_head);
+    if (!place.exists(block.request)) break;  // nor do those behind it
+    const float* lse = first + kRows * kValueDim + row;
+    RowTotal total;
+    for (int slot = 0; slot < merge.slots; ++slot) total.top = fmaxf(total.top, lse[slot * step]);
+    const float base = finite_or_zero(total.top);
+    float values[8] = {};
+    for (int slot = 0; slot < merge.slots; ++slot) {
+      const float weight = fast_exp2(lse[slot * step] - base);
+      total.sum += weight;
+      float sums[8];
+      load_pack<F32>(first + slot * step + row * kValueDim + column, sums);
+#pragma unroll
+      for (int k = 0; k < 8; ++k) values[k] += weight * sums[k];
+    }
+    float rescale = 1.0f;
+    if constexpr (kHasSinks) {
+      const float top = total.top;
+      total.add_sink(args.sinks[place.head]);
+      rescale = fast_exp2(top - finite_or_zero(total.top));
+    }
+    const float factor = total.sum == 0.0f ? 0.0f : rescale / total.sum;
+#pragma unroll
+    for (int k = 0; k < 8; ++k) values[k] *= factor;
+    finish_output(args, place_of(block, place, -1), place.token(block.request), column, values);
+    if (kStoreLse && column == 0) args.lse[lse_index(block.request, place)] = total.lse();
+  }
+}
