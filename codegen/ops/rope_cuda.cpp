@@ -15,7 +15,7 @@ namespace lathe::codegen {
 namespace {
 
 constexpr std::int64_t kThreads = 128;
-/// So many heads use the sines and cosines that a thread computes; they cost as much as some four heads.
+/// So many heads use the sines and cosines that a thread has.
 constexpr std::int64_t kHeadsPerThread = 8;
 
 struct Shape {
@@ -40,7 +40,8 @@ Shape shape_of(const RopeSpec& spec) {
   shape.group = std::min<std::int64_t>(32, next_power_of_two(slots));
   const std::int64_t heads = spec.heads + spec.kv_heads;
   const std::int64_t lanes = std::max<std::int64_t>(1, heads / kHeadsPerThread);
-  shape.head_lanes = std::min(kThreads / shape.group,
+  // Within one warp, so that the groups can exchange what each has computed.
+  shape.head_lanes = std::min(32 / shape.group,
                               static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(lanes))));
   return shape;
 }

@@ -178,12 +178,15 @@ inline void rotate_row(const Row& row, const Angles& angles, typename To::Storag
     const int at = kRotaryOffset + v * kLanes;
     const int count = kRun - v * kLanes;
     if constexpr (kIsHalf) {
+      prefetch_behind<X>(row.x + at);
+      prefetch_behind<X>(row.x + at + kPairCount);
       Floats x = row.load_at(at, count);
       Floats y = row.load_at(at + kPairCount, count);
       rotate(x, y, angles.of[v].sin, angles.of[v].cos);
       store_up_to<X, To>(count, to + at, x, scale, streams);
       store_up_to<X, To>(count, to + at + kPairCount, y, scale, streams);
     } else {
+      prefetch_behind<X>(row.x + at);
       const Floats x = row.load_at(at, count);
       const Floats turned = x * angles.of[v].cos + partners_of<X>(x) * angles.of[v].sin;
       store_up_to<X, To>(count, to + at, turned, scale, streams);

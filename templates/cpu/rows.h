@@ -29,6 +29,17 @@ inline void store_up_to(int count, typename To::Storage* to, Floats values, floa
   }
 }
 
+/// Fetches a vector that lies some rows behind, so that it is on its way while this one is worked on:
+/// without, arithmetic waits for memory, then memory for arithmetic. No address is wrong.
+template <class T>
+inline void prefetch_behind(const typename T::Storage* from) {
+  constexpr int kDistance = 2048;
+  constexpr int kLineBytes = 64;
+  for (int i = 0; i < T::kVectorBytes; i += kLineBytes) {
+    __builtin_prefetch(reinterpret_cast<const char*>(from) + kDistance + i);
+  }
+}
+
 /// kCount elements, to the same type bit by bit. From a row to itself nothing is done.
 template <class X, class To, int kCount>
 inline void copy_row(const typename X::Storage* from, typename To::Storage* to, float scale, bool streams) {

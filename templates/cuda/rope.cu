@@ -110,22 +110,40 @@ __device__ inline void read_angles(const lathe::RopeArgs& args, const Positions&
   for (int i = 0; i < kPairs; ++i) angles[i] = turned(sin[i], cos[i]);
 }
 
-__device__ inline void find_angles(const lathe::RopeArgs& args, const Positions& positions, int lane,
+/// The groups that share a token compute a part of their pairs' angles each, and exchange them. All
+/// lanes of the warp must call it.
+__device__ inline void find_angles(const lathe::RopeArgs& args, const Positions& positions,
                                    Row::Angles& angles) {
+  static_assert(kTokenThreads <= 32, "a token is within one warp");
+  constexpr int kSharers = kHeadLanes < Row::kPairs ? kHeadLanes : Row::kPairs;
+  constexpr int kOwn = Row::kPairs / kSharers;
+  const int lane = threadIdx.x % 32;
+  const int part = lane / kGroup % kSharers;
 #pragma unroll
   for (int round = 0; round < Row::kPairRounds; ++round) {
-    const int slot = round * kGroup + lane;
-    if (slot >= Row::kPairSlots) continue;
-    auto& these = angles.of[round];
-    if constexpr (kHasTable) {
-      read_angles(args, positions, slot * Row::kPairs, these);
-    } else {
+    const int slot = round * kGroup + lane % kGroup;
+    SinCos<float> own[kOwn] = {};
+    if (positions.exists && slot < Row::kPairSlots) {
+      const int first = slot * Row::kPairs + part * kOwn;
+      if constexpr (kHasTable) {
+        read_angles(args, positions, first, own);
+      } else {
 #pragma unroll
-      for (int i = 0; i < Row::kPairs; ++i) {
-        const auto position = static_cast<Angle>(position_for(positions, slot * Row::kPairs + i));
-        const SinCos<float> exact = sin_cos_of(position * kTurns[i * Row::kPairSlots + slot]);
-        these[i] = turned(exact.sin, exact.cos);
+        for (int i = 0; i < kOwn; ++i) {
+          const auto position = static_cast<Angle>(position_for(positions, first + i));
+          const SinCos<float> exact =
+              sin_cos_of(position * kTurns[(part * kOwn + i) * Row::kPairSlots + slot]);
+          own[i] = turned(exact.sin, exact.cos);
+        }
       }
+    }
+#pragma unroll
+    for (int i = 0; i < Row::kPairs; ++i) {
+      const SinCos<float> mine = own[i % kOwn];
+      const int owner = (lane & ~((kSharers - 1) * kGroup)) + i / kOwn * kGroup;
+      angles.of[round][i] = kSharers == 1 ? mine
+                                          : SinCos<float>{__shfl_sync(0xFFFFFFFFu, mine.sin, owner),
+                                                          __shfl_sync(0xFFFFFFFFu, mine.cos, owner)};
     }
   }
 }
@@ -230,14 +248,14 @@ extern "C" __global__ void __launch_bounds__(kThreads)
   const Index token = static_cast<Index>(blockIdx.x) * kTokensPerBlock + threadIdx.x / kTokenThreads;
   Positions positions{};
   if (token < args.tokens) positions = positions_of<kPositions, kPositionCount, Position>(args, token);
+  Row::Angles angles;
+  find_angles(args, positions, angles);
   // A lane without a token still takes part in the norm's sums.
   if (!kNorm && !positions.exists) return;
-  Row::Angles angles;
   CachePlace place{-1, 0};
   const X::Storage* q = nullptr;
   const X::Storage* k = nullptr;
   if (positions.exists) {
-    find_angles(args, positions, threadIdx.x % kGroup, angles);
     place = cache_place_of<kAppend, kPageSize, Slot>(args, token);
     q = row_of(args.q, token, args.q_token_stride);
     k = row_of(args.k, token, args.k_token_stride);

@@ -175,9 +175,9 @@ TEST_CASE("on a GPU a group of lanes shares a head, and groups share a token") {
            " " + std::to_string(plan.entries.at(0).launch.work_per_block);
   };
   CHECK(shape({.heads = 32, .kv_heads = 8, .head_dim = 128}) == "8 8 4 4");
-  CHECK(shape({.heads = 32, .kv_heads = 8, .head_dim = 128, .pairs = RopePairs::interleaved}) == "8 16 4 2");
-  CHECK(shape({.heads = 32, .kv_heads = 8, .head_dim = 128, .dtype = f32}) == "4 16 4 2");
-  CHECK(shape({.heads = 128, .kv_heads = 1, .head_dim = 64}) == "8 4 16 2");
+  CHECK(shape({.heads = 32, .kv_heads = 8, .head_dim = 128, .pairs = RopePairs::interleaved}) == "8 16 2 4");
+  CHECK(shape({.heads = 32, .kv_heads = 8, .head_dim = 128, .dtype = f32}) == "4 16 2 4");
+  CHECK(shape({.heads = 128, .kv_heads = 1, .head_dim = 64}) == "8 4 8 4");
   CHECK(shape({.heads = 1, .head_dim = 2}) == "1 1 1 128");
   CHECK(shape({.heads = 2, .head_dim = 92}) == "2 32 1 4");
   // 576 elements are 4 slots of pairs; with a norm the other 512 are 64 more.

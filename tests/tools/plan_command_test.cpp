@@ -32,10 +32,10 @@ TEST_CASE("Each use says which spec, how often and where") {
   CHECK(plan.at("version") == 1);
   CHECK(plan.at("model") == "qwen3");
   REQUIRE(plan.at("uses").size() == plan.at("specs").size());
-  const auto& q_norm = plan["uses"][2];
-  CHECK(q_norm.at("where") == "q_norm");
-  CHECK(q_norm.at("count") == 36);
-  CHECK(plan["specs"][q_norm.at("spec").get<std::size_t>()].at("heads") == 32);
+  const auto& rope = plan["uses"][2];
+  CHECK(rope.at("where") == "rotary embedding");
+  CHECK(rope.at("count") == 36);
+  CHECK(plan["specs"][rope.at("spec").get<std::size_t>()].at("heads") == 32);
 }
 
 TEST_CASE("An unknown architecture is planned with a warning on stderr and a note in the manifest") {

@@ -33,6 +33,8 @@ std::string line_of(const Measurement& measurement);
 /// target: CUDA if there is such a device, else the CPU. What cannot be measured here is said on stderr.
 Result<void> bench_rms_norm(const Invocation& invocation, const std::optional<Target>& target,
                             const std::atomic<bool>& stop);
+Result<void> bench_rope(const Invocation& invocation, const std::optional<Target>& target,
+                        const std::atomic<bool>& stop);
 Result<void> bench_cache(const Invocation& invocation, const std::optional<Target>& target,
                          const std::atomic<bool>& stop);
 Result<void> bench_compile(const Invocation& invocation, const std::optional<Target>& target,

@@ -54,6 +54,7 @@ Result<std::vector<DemoRow>> rows_of(const models::ModelPlan& plan, const Runtim
   std::vector<DemoRow> rows;
   for (const Target& target : targets) {
     for (const models::KernelUse& use : plan.uses) {
+      if (!std::holds_alternative<RmsNormSpec>(use.spec)) continue;
       LATHE_TRY(const KernelSpec spec, codegen::op_of(use.spec).normalize(use.spec));
       rows.push_back({.item = {spec, target}, .first = {}, .second = {}, .measured = {}});
     }

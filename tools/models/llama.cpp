@@ -1,5 +1,7 @@
-// Llama and those that share its norms: Mistral, Mixtral, Qwen 2 and, with a norm per head, Qwen 3.
+// Llama and those that share its norms and rotary embedding: Mistral, Mixtral, Qwen 2 and, with a norm per
+// head, Qwen 3.
 #include "tools/models/norm_rules.h"
+#include "tools/models/rope_rules.h"
 
 namespace lathe::models {
 
@@ -19,17 +21,17 @@ void add_pre_norms(const ModelConfig& config, const RmsNormSpec& norm, UseList& 
 
 Result<void> plan_llama(const ModelConfig& config, UseList& uses) {
   add_pre_norms(config, llama_norm(config), uses);
+  add_rope(config, llama_rope(config), config.layers, uses);
   return {};
 }
 
 Result<void> plan_qwen3(const ModelConfig& config, UseList& uses) {
   add_pre_norms(config, llama_norm(config), uses);
-  RmsNormSpec per_head = llama_norm(config);
-  per_head.hidden_size = config.head_dim;
-  per_head.heads = config.heads;
-  uses.add(per_head, config.layers, "q_norm");
-  per_head.heads = config.kv_heads;
-  uses.add(per_head, config.layers, "k_norm");
+  // Each head of q and k is normalised on the way, with the roundings of a norm of its own.
+  RopeSpec rope = llama_rope(config);
+  rope.qk_norm = true;
+  rope.norm_casting = Casting::llama;
+  add_rope(config, rope, config.layers, uses);
   return {};
 }
 

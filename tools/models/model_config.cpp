@@ -91,8 +91,11 @@ Result<ModelConfig> read(const json& object, std::string_view name) {
   config.q_lora_rank = q_lora_rank.value_or(0);
   LATHE_TRY(const auto kv_lora_rank, reader.count("kv_lora_rank"));
   config.kv_lora_rank = kv_lora_rank.value_or(0);
+  LATHE_TRY(const auto qk_rope_head_dim, reader.count("qk_rope_head_dim"));
+  config.qk_rope_head_dim = qk_rope_head_dim.value_or(0);
   LATHE_TRY(config.dtype, dtype_of(object, reader, config.assumed));
   LATHE_TRY(config.epsilon, epsilon_of(object, reader, config.assumed));
+  LATHE_TRY(config.rope, parse_rope_config(object.dump(), name, config.assumed));
   return config;
 }
 

@@ -9,6 +9,8 @@
 #include <lathe/dtype.h>
 #include <lathe/error.h>
 
+#include "tools/models/rope_config.h"
+
 namespace lathe::models {
 
 struct ModelConfig {
@@ -17,11 +19,13 @@ struct ModelConfig {
   std::int64_t hidden_size = 0;
   std::int64_t layers = 0;
   std::int64_t heads = 0;
-  std::int64_t kv_heads = 0;      ///< heads when the file does not say
-  std::int64_t head_dim = 0;      ///< hidden_size / heads when the file does not say
-  std::int64_t q_lora_rank = 0;   ///< 0: queries are not compressed
-  std::int64_t kv_lora_rank = 0;  ///< 0: keys and values are not compressed
+  std::int64_t kv_heads = 0;          ///< heads when the file does not say
+  std::int64_t head_dim = 0;          ///< hidden_size / heads when the file does not say
+  std::int64_t q_lora_rank = 0;       ///< 0: queries are not compressed
+  std::int64_t kv_lora_rank = 0;      ///< 0: keys and values are not compressed
+  std::int64_t qk_rope_head_dim = 0;  ///< elements per head that are rotated apart from the others; 0: none
   double epsilon = 1e-6;
+  RopeConfig rope{};
   std::vector<std::string> assumed{};  ///< what the file did not say: "rms_norm_eps: 1e-06"
 };
 

@@ -17,11 +17,11 @@ struct Rules {
   Result<void> (*plan)(const ModelConfig&, UseList&);
 };
 
-constexpr std::array kRules{Rules{"llama", plan_llama},    Rules{"mistral", plan_llama},
-                            Rules{"mixtral", plan_llama},  Rules{"qwen2", plan_llama},
-                            Rules{"qwen3", plan_qwen3},    Rules{"qwen3_moe", plan_qwen3},
-                            Rules{"gemma2", plan_gemma2},  Rules{"deepseek_v3", plan_deepseek_v3},
-                            Rules{"gpt_oss", plan_gpt_oss}};
+constexpr std::array kRules{
+    Rules{"llama", plan_llama},    Rules{"mistral", plan_llama},      Rules{"mixtral", plan_llama},
+    Rules{"qwen2", plan_llama},    Rules{"qwen3", plan_qwen3},        Rules{"qwen3_moe", plan_qwen3},
+    Rules{"gemma2", plan_gemma2},  Rules{"gemma3_text", plan_gemma3}, Rules{"deepseek_v3", plan_deepseek_v3},
+    Rules{"gpt_oss", plan_gpt_oss}};
 
 const Rules* find_rules(std::string_view model_type) {
   for (const Rules& rules : kRules) {
@@ -32,10 +32,10 @@ const Rules* find_rules(std::string_view model_type) {
 
 }  // namespace
 
-void UseList::add(const RmsNormSpec& spec, std::int64_t count, const std::string& where) {
+void UseList::add(const KernelSpec& spec, std::int64_t count, const std::string& where) {
   if (count == 0) return;
   for (KernelUse& use : uses_) {
-    if (use.spec != KernelSpec(spec)) continue;
+    if (use.spec != spec) continue;
     use.count += count;
     use.where += ", " + where;
     return;
@@ -52,7 +52,7 @@ Result<ModelPlan> plan_model(const ModelConfig& config) {
     plan.warnings.push_back(fmt::format(
         "there are no rules for the architecture \"{}\" (known: {}); assumed, as in Llama: RMSNorm before "
         "attention, before the MLP and at the end, with the residual added on the way and the normalised row "
-        "rounded before the weight",
+        "rounded before the weight; and halves of heads rotated",
         config.model_type, fmt::join(known_model_types(), ", ")));
   }
   for (const std::string& assumed : config.assumed) {

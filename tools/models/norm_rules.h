@@ -7,6 +7,7 @@
 
 #include <lathe/error.h>
 #include <lathe/rms_norm.h>
+#include <lathe/specs.h>
 
 #include "tools/models/model_config.h"
 #include "tools/models/model_plan.h"
@@ -17,7 +18,7 @@ namespace lathe::models {
 class UseList {
  public:
   /// A count of 0 adds nothing.
-  void add(const RmsNormSpec& spec, std::int64_t count, const std::string& where);
+  void add(const KernelSpec& spec, std::int64_t count, const std::string& where);
   std::vector<KernelUse> take() { return std::move(uses_); }
 
  private:
@@ -36,6 +37,7 @@ RmsNormSpec llama_norm(const ModelConfig& config);
 Result<void> plan_llama(const ModelConfig& config, UseList& uses);
 Result<void> plan_qwen3(const ModelConfig& config, UseList& uses);
 Result<void> plan_gemma2(const ModelConfig& config, UseList& uses);
+Result<void> plan_gemma3(const ModelConfig& config, UseList& uses);
 Result<void> plan_deepseek_v3(const ModelConfig& config, UseList& uses);
 Result<void> plan_gpt_oss(const ModelConfig& config, UseList& uses);
 
