@@ -46,7 +46,7 @@ struct KvCase {
   Index src_first_head = 0, dst_first_head = 0;
   Index max_blocks = 0;
   std::vector<float> scales{};  ///< all tables
-  bool has_nans = false;  ///< one NaN is as good as another; bytes of u8 count as e4m3
+  bool has_nans = false;        ///< one NaN is as good as another; bytes of u8 count as e4m3
   std::uint32_t seed = 1;
 };
 
