@@ -56,7 +56,7 @@ void append_problem(const AttentionSpec& spec, Parameters& parameters) {
   flag("kValuesAreKeys", spec.values_are_keys);
   parameters.emplace_back("kStorage", enum_text("KvStorage", spec.storage));
   number("kPageSize", std::max<std::int64_t>(spec.page_size, 1));
-  parameters.emplace_back("kKvScale", enum_text("KvScale", spec.kv_scale));
+  parameters.emplace_back("kKvScale", enum_text("AttentionScale", spec.kv_scale));
   parameters.emplace_back("kMask", enum_text("Mask", spec.mask));
   flag("kHasWindow", spec.has_window);
   flag("kHasSoftCap", spec.has_soft_cap);

@@ -3,4 +3,4 @@
 
 enum class Mask { none, causal, custom };
 enum class KvStorage { contiguous, ragged, paged };
-enum class KvScale { none, tensor, head };
+enum class AttentionScale { none, tensor, head };

@@ -20,7 +20,7 @@ constexpr int kHeadDim = 128;
 constexpr int kValueDim = 128;
 constexpr int kRestDim = 0;
 constexpr bool kValuesAreKeys = false;
-constexpr KvScale kKvScale = KvScale::none;
+constexpr AttentionScale kKvScale = AttentionScale::none;
 constexpr KvStorage kStorage = KvStorage::paged;
 constexpr int kPageSize = 16;
 constexpr Mask kMask = Mask::causal;
@@ -54,7 +54,7 @@ struct Spec {
   static constexpr int kRestDim = ::kRestDim;
   static constexpr int kValueDim = ::kValueDim;
   static constexpr bool kValuesAreKeys = ::kValuesAreKeys;
-  static constexpr KvScale kKvScale = ::kKvScale;
+  static constexpr AttentionScale kKvScale = ::kKvScale;
   static constexpr KvStorage kStorage = ::kStorage;
   static constexpr int kPageSize = ::kPageSize;
   static constexpr Mask kMask = ::kMask;

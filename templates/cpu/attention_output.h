@@ -36,8 +36,8 @@ inline void write_row(const lathe::AttentionArgs& args, const lathe::AttentionRe
   float factor = 1.0f;
   if constexpr (Spec::kHasSinks) factor = softmax.add(args.sinks[row.query_head] * kLog2E);
   factor *= softmax.reciprocal();
-  if constexpr (Spec::kKvScale != KvScale::none)
-    factor *= args.v_scale[Spec::kKvScale == KvScale::head ? row.kv_head : 0];
+  if constexpr (Spec::kKvScale != AttentionScale::none)
+    factor *= args.v_scale[Spec::kKvScale == AttentionScale::head ? row.kv_head : 0];
   const Index token = request.query_begin + row.query;
   auto* const o = static_cast<typename X::Storage*>(args.o) + token * args.o_token_stride +
                   row.query_head * args.o_head_stride;

@@ -98,8 +98,8 @@ class AttentionTile {
 
   /// Of the stored keys.
   float key_scale() const {
-    if constexpr (Spec::kKvScale == KvScale::none) return 1.0f;
-    return args_.k_scale[Spec::kKvScale == KvScale::head ? kv_head_ : 0];
+    if constexpr (Spec::kKvScale == AttentionScale::none) return 1.0f;
+    return args_.k_scale[Spec::kKvScale == AttentionScale::head ? kv_head_ : 0];
   }
 
   void pack(KeyTile tile) {

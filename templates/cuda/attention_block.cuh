@@ -71,9 +71,11 @@ __device__ inline AttentionPlace place_of(const Block& block, const RowPlace& ro
 }
 
 __device__ inline float k_scale_of(const lathe::AttentionArgs& args, int kv_head) {
-  return kKvScale == KvScale::none ? 1.0f : args.k_scale[kKvScale == KvScale::head ? kv_head : 0];
+  return kKvScale == AttentionScale::none ? 1.0f
+                                          : args.k_scale[kKvScale == AttentionScale::head ? kv_head : 0];
 }
 
 __device__ inline float v_scale_of(const lathe::AttentionArgs& args, int kv_head) {
-  return kKvScale == KvScale::none ? 1.0f : args.v_scale[kKvScale == KvScale::head ? kv_head : 0];
+  return kKvScale == AttentionScale::none ? 1.0f
+                                          : args.v_scale[kKvScale == AttentionScale::head ? kv_head : 0];
 }

@@ -33,7 +33,7 @@ TEST_CASE("attention's choices reach the template as its own names") {
   AttentionSpec spec{.query_heads = 40, .kv_heads = 8, .head_dim = 128, .value_dim = 64};
   spec.dtype = lathe::f16;
   spec.kv_dtype = lathe::e4m3;
-  spec.kv_scale = lathe::KvScale::head;
+  spec.kv_scale = lathe::AttentionScale::head;
   spec.storage = lathe::KvStorage::paged;
   spec.page_size = 16;
   spec.index_dtype = lathe::i64;
@@ -50,7 +50,7 @@ TEST_CASE("attention's choices reach the template as its own names") {
   CHECK(value_of(plan, "kGroup") == "5");
   CHECK(value_of(plan, "kValueDim") == "64");
   CHECK(value_of(plan, "kStorage") == "KvStorage::paged");
-  CHECK(value_of(plan, "kKvScale") == "KvScale::head");
+  CHECK(value_of(plan, "kKvScale") == "AttentionScale::head");
   CHECK(value_of(plan, "kMask") == "Mask::causal");
   CHECK(value_of(plan, "kHasAlibi") == "false");
   CHECK(plan.extra_headers.empty());
