@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::int64_t kThreads = 128;
 
-Error error_of(ErrorCode code, Stage stage, std::string message, std::string hint = {}) {
+Error error_of(ErrorCode code, Stage stage, const std::string& message, std::string hint = {}) {
   return {.code = code, .stage = stage, .message = "attention_merge: " + message, .hint = std::move(hint)};
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -208,8 +209,9 @@ Result<AttentionWorkList> list_attention_work(const AttentionSpec& spec, const A
   if (list.slots > kMostRows / spec.kv_heads)
     return bad_batch("more splits than a grid has blocks", "choose a larger fixed_split");
   // Blocks start in this order: the long ones first, so that none is left alone at the end.
-  std::stable_sort(list.work.begin(), list.work.end(), [](const AttentionWork& a, const AttentionWork& b) {
-    return a.kv_end - a.kv_begin > b.kv_end - b.kv_begin;
+  std::sort(list.work.begin(), list.work.end(), [](const AttentionWork& a, const AttentionWork& b) {
+    return std::tuple(b.kv_end - b.kv_begin, a.request, a.row_begin, a.kv_begin) <
+           std::tuple(a.kv_end - a.kv_begin, b.request, b.row_begin, b.kv_begin);
   });
   return list;
 }

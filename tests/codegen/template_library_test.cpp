@@ -81,7 +81,8 @@ TEST_CASE("a directory replaces the embedded templates, but not the headers of t
   CHECK(library.find("README.md") == nullptr);
   CHECK(library.find("cuda/rms_norm.cu") == nullptr);
   CHECK(names_of(library.headers_of("cuda/op.cu").value()) ==
-        std::vector<std::string>{"common/a.h", "lathe/args.h", "lathe/args_base.h", "lathe/kv_move_args.h",
+        std::vector<std::string>{"common/a.h", "lathe/args.h", "lathe/args_base.h", "lathe/attention_args.h",
+                                 "lathe/attention_merge_args.h", "lathe/kv_move_args.h",
                                  "lathe/rms_norm_args.h", "lathe/rope_args.h"});
 }
 

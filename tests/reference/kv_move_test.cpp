@@ -81,7 +81,7 @@ TEST_CASE("kv reference: a short chunk is packed to its slots") {
   CHECK(last == std::vector<std::uint8_t>{4, 5, 0xEE, 0xEE});
 }
 
-TEST_CASE("kv reference: the last of two tokens has the slot; sequences of a block table") {
+TEST_CASE("kv reference: the last of two tokens has the slot, and sequences have a block table") {
   const KvGatherSpec spec{.src = {{.axes = "B N C", .dtype = u8, .block_size = 2, .content = 1}},
                           .dst = {{.axes = "N C", .dtype = u8, .content = 1}},
                           .src_index = {.kind = KvIndexKind::block_table},
