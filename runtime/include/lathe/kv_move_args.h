@@ -32,14 +32,13 @@ struct KvViewArgs {
 /// What the index map of one side reads, all in memory that the kernel can read, of the spec's index dtype.
 /// Tokens are counted from 0; `position` is a token's number within its sequence.
 ///
-/// | kind        | index                     | offsets             | rows              | positions |
-/// |-------------|---------------------------|---------------------|-------------------|----------------------|
-/// | identity    | -                         | -                   | -                 | - | | slots       |
-/// [tokens]                  | -                   | -                 | -                    | | blocks |
-/// [pages]                   | -                   | -                 | -                    | | pairs |
-/// [pages, 2]: source, destination | -             | -                 | -                    | | block_table
-/// | [sequences, table_width]  | [sequences + 1]     | -                 | [sequences] or null  | | pages |
-/// [entries]                 | [sequences + 1]     | [tokens]          | [tokens]             |
+/// What each kind reads:
+/// - identity: nothing.
+/// - slots: index [tokens].
+/// - blocks: index [pages].
+/// - pairs: index [pages, 2], source and destination.
+/// - block_table: index [sequences, table_width], offsets [sequences + 1], positions [sequences] or null.
+/// - pages: index [entries], offsets [sequences + 1], rows [tokens], positions [tokens].
 ///
 /// slots: the slot itself. blocks, pairs: page number of token (start + token) / page_size. block_table:
 /// tokens of sequence s are offsets[s] to offsets[s + 1] - 1, at positions from positions[s] (0 if null) on.
