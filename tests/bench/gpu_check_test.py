@@ -16,7 +16,7 @@ PEERS = ROOT / "tests" / "bench" / "peers"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "tools"))
 
-from gpu_check import check, device, programs, records  # noqa: E402
+from gpu_check import benchmarks, check, device, programs, records  # noqa: E402
 
 RUN = {"device": "NVIDIA H200", "driver": "13.0", "nvrtc": "13.0", "date": "2026-03-01T10:00:00Z", "revision": "abc"}
 
@@ -49,7 +49,7 @@ class WithoutGpu(unittest.TestCase):
 
     def test_wrong_usage_exits_with_1(self):
         self.assertEqual(without_gpu(ROOT / "tools" / "gpu-check", "--sanitize", "nothing").returncode, 1)
-        self.assertEqual(without_gpu(PEERS / "rms_norm_torch.py", "--shape", "bf16:0x64").returncode, 1)
+        self.assertEqual(without_gpu(PEERS / "rms_norm_torch.py", "--device", "tpu").returncode, 1)
         self.assertEqual(without_gpu(PEERS / "ceilings_torch.py", "--gemm-size", "large").returncode, 1)
 
     def test_help_describes_the_command(self):
@@ -121,12 +121,7 @@ class Names(unittest.TestCase):
         self.assertEqual(records.results_name("NVIDIA GeForce RTX 5090 (x)", RUN["date"]),
                          "nvidia-geforce-rtx-5090-x-2026-03-01.json")
 
-    def test_shapes_are_read_from_names(self):
-        self.assertEqual(records.shape_of("rms_norm bf16 8192x4096"), ("bf16", 8192, 4096))
-        self.assertEqual(records.shape_of("rms_norm/f32/16x128"), ("f32", 16, 128))
-        self.assertIsNone(records.shape_of("copy"))
-
-    def test_peers_are_compared_on_their_own_shape(self):
+    def test_peers_are_compared_on_the_benchmark_of_their_name(self):
         ours = [{"name": "rms_norm bf16 8x64", "median_ms": 1.0}, {"name": "rms_norm bf16 8x128", "median_ms": 2.0}]
         peers = [{"name": "rms_norm bf16 8x64", "peer": "torch eager", "median_ms": 3.0}]
         self.assertEqual(records.comparison(ours, peers),
@@ -188,7 +183,8 @@ class Flow(unittest.TestCase):
         self.root = pathlib.Path(folder.name)
         self.program("bin/lathe", """
             if [ "$1" = doctor ]; then echo '{"nvrtc": {"version": "13.0"}}'; exit 5; fi
-            echo '{"name": "rms_norm bf16 8x64", "target": "cuda:sm_90a", "median_ms": 0.5, "gb_per_s": 4000}'
+            test "$3 $4" = "--target cuda" || exit 1
+            echo '{"name": "'"$2"' bf16 8x64", "target": "cuda:sm_90a", "median_ms": 0.5, "gb_per_s": 4000}'
             """)
         self.program("bin/kernel_tests", """
             test "$LATHE_TEST_TARGETS" = cuda || exit 3
@@ -198,7 +194,7 @@ class Flow(unittest.TestCase):
                      shebang="python3")
         self.program("peers/rms_norm_torch.py", """
             import json, sys
-            assert sys.argv[1:] == ["--shape=bf16:8x64"], sys.argv
+            assert sys.argv[1:] == ["--device=cuda", "--case=rms_norm bf16 8x64"], sys.argv
             print(json.dumps({"name": "rms_norm bf16 8x64", "peer": "torch eager", "median_ms": 1.5}))
             """, shebang="python3")
         (self.root / "revision").write_text("abc\n")
@@ -213,11 +209,11 @@ class Flow(unittest.TestCase):
         plan = check.Plan(portable=programs.Portable(self.root), results=self.root / "results",
                           peers=self.root / "peers", work=self.root / "work", **options)
         said = []
-        original, check.say = check.say, said.append
+        original, programs.say = programs.say, said.append
         try:
             code = check.check(plan, FakeDriver(), self.DEVICE)
         finally:
-            check.say = original
+            programs.say = original
         written = sorted((self.root / "results").glob("nvidia-h200-*.json"))
         return code, json.loads(written[0].read_text()), "\n".join(said)
 
@@ -232,7 +228,10 @@ class Flow(unittest.TestCase):
         self.assertEqual(results["tests"], {"passed": True, "exit": 0, "runs": 1, "failed": []})
         self.assertEqual(results["ceilings"], {"copy_gb_per_s": round(2 * (1 << 30) / 1e6, 1),
                                                "gemm_bf16_tflop_per_s": 790.0})
-        self.assertEqual(results["benchmarks"]["comparison"][0]["times_as_fast"], 3.0)
+        self.assertEqual([row["name"] for row in results["benchmarks"]["lathe"]],
+                         [f"{op} bf16 8x64" for op in benchmarks.OPS])
+        self.assertEqual([(row["name"], row["times_as_fast"]) for row in results["benchmarks"]["comparison"]],
+                         [("rms_norm bf16 8x64", 3.0)])
         self.assertEqual(self.verified()[0]["runs"][0]["device"], "NVIDIA H200")
 
     def test_a_failed_kernel_fails_the_check_and_is_not_verified(self):
@@ -254,6 +253,10 @@ class Flow(unittest.TestCase):
         code, results, _ = self.check(with_tests=False)
         self.assertEqual(code, 2)
         self.assertEqual(results["benchmarks"]["lathe"], [])
+
+    def test_only_the_ops_asked_for_are_measured(self):
+        _, results, _ = self.check(with_tests=False, ops=("rope",))
+        self.assertEqual([row["name"] for row in results["benchmarks"]["lathe"]], ["rope bf16 8x64"])
 
     def test_a_missing_peer_is_said_and_does_not_fail_the_check(self):
         self.program("peers/rms_norm_torch.py", "import sys; sys.exit('no torch')", shebang="python3")

@@ -4,8 +4,8 @@ import dataclasses
 import datetime
 import json
 import pathlib
-import sys
 
+from . import benchmarks
 from . import device as devices
 from . import programs
 from . import records
@@ -24,10 +24,7 @@ class Plan:
     sanitizers: tuple = ()
     with_tests: bool = True
     with_benchmarks: bool = True
-
-
-def say(text):
-    print(text, flush=True)
+    ops: tuple = benchmarks.OPS
 
 
 def run_tests(plan, variables):
@@ -38,9 +35,9 @@ def run_tests(plan, variables):
     done = programs.run([plan.portable.kernel_tests], test, plan.work / "kernel_tests.log")
     rows = [row for row in records.read_report(report) if row["target"].startswith("cuda:")]
     failed = sorted({row["spec"] for row in rows if row["passed"] is not True})
-    say(f"kernel tests: exit {done.code}, {len(rows)} runs of {len(records.by_kernel(rows))} kernels")
+    programs.say(f"kernel tests: exit {done.code}, {len(rows)} runs of {len(records.by_kernel(rows))} kernels")
     if done.code != 0 or not rows:
-        say(done.tail)
+        programs.say(done.tail)
     # No rows means that no kernel ran on the device, whatever the exit code says.
     return {"passed": done.code == 0 and bool(rows) and not failed, "exit": done.code, "runs": len(rows),
             "failed": failed}, rows
@@ -52,50 +49,25 @@ def run_sanitizers(plan, variables):
     program = programs.find_sanitizer()
     for tool in plan.sanitizers:
         if program is None:
-            say(f"{tool}: compute-sanitizer is neither on PATH nor in /usr/local/cuda/bin")
+            programs.say(f"{tool}: compute-sanitizer is neither on PATH nor in /usr/local/cuda/bin")
             outcome[tool] = False
             continue
         command = [program, "--tool", tool, "--error-exitcode", "9", plan.portable.kernel_tests]
         test = variables | {"LATHE_TEST_TARGETS": "cuda"}
         done = programs.run(command, test, plan.work / f"{tool}.log")
-        say(f"{tool}: {'clean' if done.code == 0 else done.tail}")
+        programs.say(f"{tool}: {'clean' if done.code == 0 else done.tail}")
         outcome[tool] = done.code == 0
     return outcome
 
 
-def run_peer(plan, variables, script, arguments=()):
-    """Rows that a peer printed. A peer that is not installed leaves none, and says so."""
-    done = programs.run([sys.executable, plan.peers / script, *arguments], variables, plan.work / f"{script}.log")
-    if done.code != 0:
-        say(f"{script}: skipped (exit {done.code}): {done.tail.strip().splitlines()[-1:]}")
-        return []
-    return done.lines
-
-
-def measure_ceilings(plan, variables, driver, device):
+def measure_ceilings(plan, bench, driver, device):
     """What the device can do, before anything is compared with it."""
     ceilings = {"copy_gb_per_s": round(devices.copy_gb_per_s(driver, device), 1)}
-    for row in run_peer(plan, variables, "ceilings_torch.py"):
+    for row in benchmarks.run_peer(bench, plan.peers / "ceilings_torch.py"):
         ceilings[row["name"]] = row["value"]
     for name, value in ceilings.items():
-        say(f"ceiling {name}: {value}")
+        programs.say(f"ceiling {name}: {value}")
     return ceilings
-
-
-def run_benchmarks(plan, variables):
-    """Lathe, then its peers on the same shapes."""
-    done = programs.run([plan.portable.lathe, "bench", "rms_norm", "--target", "cuda", "--json"], variables,
-                        plan.work / "bench.log")
-    ours = [row for row in done.lines if "median_ms" in row]
-    if done.code != 0 or not ours:
-        say(f"lathe bench: exit {done.code}\n{done.tail}")
-    shapes = sorted({shape for row in ours if (shape := records.shape_of(row.get("name", "")))})
-    arguments = [f"--shape={dtype}:{rows}x{hidden}" for dtype, rows, hidden in shapes]
-    peers = run_peer(plan, variables, "rms_norm_torch.py", arguments)
-    compared = records.comparison(ours, peers)
-    for line in compared:
-        say(f"{line['name']}: {line['median_ms']:.4f} ms, {line['times_as_fast']:.2f}x {line['peer']}")
-    return {"passed": done.code == 0 and bool(ours), "lathe": ours, "peers": peers, "comparison": compared}
 
 
 def update_verified(path, rows, run):
@@ -111,7 +83,7 @@ def check(plan, driver, device):
     run = {"device": device.name, "driver": device.driver, "nvrtc": programs.find_value(doctor, "nvrtc"),
            "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
            "revision": plan.portable.revision()}
-    say(f"{device.name} ({device.arch}), driver {device.driver}, NVRTC {run['nvrtc']}, revision {run['revision']}")
+    programs.say(f"{device.name} ({device.arch}), driver {device.driver}, NVRTC {run['nvrtc']}, revision {run['revision']}")
 
     results = {"format": records.FORMAT, "run": run, "device": dataclasses.asdict(device)}
     good = True
@@ -123,10 +95,11 @@ def check(plan, driver, device):
         results["sanitizers"] = run_sanitizers(plan, variables)
         good = good and all(results["sanitizers"].values())
     if plan.with_benchmarks:
-        results["ceilings"] = measure_ceilings(plan, variables, driver, device)
-        results["benchmarks"] = run_benchmarks(plan, variables)
+        bench = benchmarks.Bench(plan.portable.lathe, plan.peers, plan.work, variables, "cuda")
+        results["ceilings"] = measure_ceilings(plan, bench, driver, device)
+        results["benchmarks"] = benchmarks.run(bench, plan.ops)
         good = good and results["benchmarks"]["passed"]
     path = plan.results / records.results_name(device.name, run["date"])
     records.write_json(path, results)
-    say(f"wrote {path}")
+    programs.say(f"wrote {path}")
     return EXIT_OK if good else EXIT_FAILED

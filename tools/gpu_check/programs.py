@@ -9,6 +9,10 @@ import subprocess
 import sys
 
 
+def say(text):
+    print(text, flush=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Portable:
     """A folder made by tools/pack-portable."""

@@ -60,25 +60,11 @@ def results_name(device, date):
     return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-") + f"-{date[:10]}.json"
 
 
-def shape_of(name):
-    """(dtype, rows, hidden) from a benchmark's name such as "rms_norm bf16 8192x4096"; None where it has none."""
-    dtype = re.search(r"\b(bf16|f16|f32)\b", name.replace("_", " ").replace("/", " "))
-    shape = re.search(r"(\d+)\s*x\s*(\d+)", name)
-    return (dtype.group(1), int(shape.group(1)), int(shape.group(2))) if dtype and shape else None
-
-
 def comparison(benchmarks, peers):
-    """One line per benchmark and peer of the same shape: how many times as fast as the peer Lathe is."""
-    lines = []
-    for ours in benchmarks:
-        shape = shape_of(ours.get("name", ""))
-        for peer in peers:
-            if shape is None or shape_of(peer.get("name", "")) != shape:
-                continue
-            lines.append({"name": ours["name"], "peer": peer["peer"], "median_ms": ours["median_ms"],
-                          "peer_median_ms": peer["median_ms"],
-                          "times_as_fast": round(peer["median_ms"] / ours["median_ms"], 3)})
-    return lines
+    """One line per benchmark and peer of the same name: how many times as fast as the peer Lathe is."""
+    return [{"name": ours["name"], "peer": peer["peer"], "median_ms": ours["median_ms"],
+             "peer_median_ms": peer["median_ms"], "times_as_fast": round(peer["median_ms"] / ours["median_ms"], 3)}
+            for ours in benchmarks for peer in peers if peer["name"] == ours["name"]]
 
 
 def write_json(path, tree):
