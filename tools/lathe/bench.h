@@ -35,6 +35,8 @@ Result<void> bench_rms_norm(const Invocation& invocation, const std::optional<Ta
                             const std::atomic<bool>& stop);
 Result<void> bench_rope(const Invocation& invocation, const std::optional<Target>& target,
                         const std::atomic<bool>& stop);
+Result<void> bench_attention(const Invocation& invocation, const std::optional<Target>& target,
+                             const std::atomic<bool>& stop);
 Result<void> bench_cache(const Invocation& invocation, const std::optional<Target>& target,
                          const std::atomic<bool>& stop);
 Result<void> bench_compile(const Invocation& invocation, const std::optional<Target>& target,

@@ -25,7 +25,8 @@ struct Bench {
 };
 
 constexpr std::array kBenches{Bench{"compile", bench_compile}, Bench{"cache", bench_cache},
-                              Bench{"rms_norm", bench_rms_norm}, Bench{"rope", bench_rope}};
+                              Bench{"rms_norm", bench_rms_norm}, Bench{"rope", bench_rope},
+                              Bench{"attention", bench_attention}};
 
 Result<ExitCode> run_bench(const Invocation& invocation, const BenchArguments& arguments) {
   std::optional<Target> target;
@@ -74,8 +75,8 @@ void report(const Invocation& invocation, const Measurement& measurement) {
 void add_bench(CLI::App& app, Action& selected) {
   CLI::App* command = app.add_subcommand("bench", "Measure compiles, the cache and kernels");
   auto arguments = std::make_shared<BenchArguments>();
-  command->add_option("WHAT", arguments->what, "compile, cache, rms_norm or rope; default: all")
-      ->check(CLI::IsMember({"compile", "cache", "rms_norm", "rope"}))
+  command->add_option("WHAT", arguments->what, "compile, cache, rms_norm, rope or attention; default: all")
+      ->check(CLI::IsMember({"compile", "cache", "rms_norm", "rope", "attention"}))
       ->type_name("");
   command->add_option("--target", arguments->target, "cuda or cpu; default: the GPU if there is one")
       ->type_name("TARGET");
