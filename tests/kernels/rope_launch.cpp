@@ -13,6 +13,18 @@ namespace lathe::tests {
 using codegen::RopeTensor;
 using Role = RopeTensor::Role;
 
+namespace {
+
+/// Enough for each token to have a page of its own or, with page tables, for each sequence to end within one
+/// and to begin within another.
+Index page_count(const RopeCase& test) {
+  if (test.spec.append != RopeAppend::pages) return test.tokens + 3;
+  const Index sequences = std::max<Index>(3, static_cast<Index>(test.lengths.size()));
+  return test.tokens / test.spec.page_size + 2 * sequences + 3;
+}
+
+}  // namespace
+
 RopeStorage::RopeStorage(Runtime& runtime, HostTensor values, int offset_elements)
     : before(std::move(values)),
       expected(before.count()),
@@ -106,7 +118,7 @@ void RopeLaunch::make_results(Runtime& runtime) {
       t.entry_stride = is_cache ? inner * t.tensor.heads + padding : 0;
       t.outer_stride = (is_cache ? t.entry_stride * spec.page_size : inner * t.tensor.heads) + padding;
     }
-    const Index outer = is_cache ? test_.tokens + 3 : std::max<Index>(test_.tokens, 1);
+    const Index outer = is_cache ? page_count(test_) : std::max<Index>(test_.tokens, 1);
     t.storage = storage_of(runtime, t.tensor.dtype, static_cast<std::size_t>(outer * t.outer_stride), true);
   }
 }
@@ -152,8 +164,8 @@ void RopeLaunch::make_indices(Runtime& runtime) {
   }
   if (spec.append == RopeAppend::none) return;
 
-  // Pages in any order, one more than there are tokens, of which the last few tokens' are skipped.
-  const Index pages = test_.tokens + 3;
+  // Pages in any order, some of which stay unused.
+  const Index pages = page_count(test_);
   args_.pages = pages;
   std::vector<std::int64_t> order(static_cast<std::size_t>(pages));
   std::iota(order.begin(), order.end(), 0);

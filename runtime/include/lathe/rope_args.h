@@ -20,7 +20,8 @@ namespace lathe {
 /// In place: q_out may be q and k_out may be k, likewise the nope parts, if dtype and strides are equal,
 /// which a launch checks. Other overlaps are not allowed; slices of one packed tensor (q, k and v of a
 /// projection) do not overlap. Where a token goes in the cache must be its own: of two tokens with one slot,
-/// either may be kept, element by element.
+/// either may be kept, element by element; the race check of an emulated target reports it. Where duplicates
+/// have to be settled, kv_scatter does.
 struct RopeArgs {
   const void* q = nullptr;
   const void* k = nullptr;
