@@ -40,6 +40,8 @@ class LaunchArguments {
 
   /// The Args struct; pointers are valid after upload().
   std::span<const std::byte> bytes() const { return args_; }
+  /// For what a plan adds.
+  std::span<std::byte> bytes() { return args_; }
 
   /// Brings an output back, as an array of the shape that the inputs had. REQUIRES: upload(), and the launch
   /// is complete. Errors: invalid_argument for a name that is not an output's.

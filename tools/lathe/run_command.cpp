@@ -9,6 +9,7 @@
 #include "codegen/canonical.h"
 #include "codegen/spec_json.h"
 #include "runtime/base/try.h"
+#include "tools/lathe/attention_launch.h"
 #include "tools/lathe/invocation.h"
 #include "tools/lathe/launch_arguments.h"
 #include "tools/lathe/profile_report.h"
@@ -154,7 +155,8 @@ void print_result(const Invocation& invocation, const Kernel& kernel, const RunA
 
 Result<ExitCode> run_run(const Invocation& invocation, const RunArguments& arguments) {
   LATHE_TRY(const KernelSpec spec, read_spec(arguments.spec));
-  LATHE_TRY(const GivenArguments given, read_inputs(invocation, arguments));
+  LATHE_TRY(GivenArguments given, read_inputs(invocation, arguments));
+  LATHE_TRY(auto attention, AttentionLaunch::take(spec, given));
   LATHE_TRY(LaunchArguments launch, LaunchArguments::make(spec, given));
   LATHE_TRY(const Assignments files, parse_outputs(launch, arguments));
   Options options = invocation.options();
@@ -171,6 +173,7 @@ Result<ExitCode> run_run(const Invocation& invocation, const RunArguments& argum
   }
   LATHE_TRY(const Kernel kernel, runtime.get_kernel(spec));
   LATHE_CHECK(launch.upload(runtime, kernel));
+  if (attention) LATHE_CHECK(attention->upload(runtime, kernel, launch));
   LATHE_TRY(const Timing timing, launch_repeatedly(runtime, kernel, launch, arguments.repeat));
   ordered_json outputs = ordered_json::object();
   for (const auto& [name, path] : files) {
