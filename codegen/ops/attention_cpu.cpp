@@ -16,8 +16,11 @@ namespace lathe::codegen {
 
 namespace {
 
-/// Rows that packing a tile of keys pays for, and whose sums stay in the second-level cache.
-constexpr std::int64_t kPrefillRows = 64;
+/// Rows that packing a tile of keys pays for; fewer where a row's query and sums take more of the
+/// second-level cache than this many floats.
+constexpr std::int64_t kPrefillRows = 128;
+constexpr std::int64_t kFewerPrefillRows = 64;
+constexpr std::int64_t kMostRowFloats = 512;
 /// Rows of one decode block: a few tokens of small groups, so that drafted tokens share their keys.
 constexpr std::int64_t kLeastDecodeRows = 16;
 /// Floats of the longest vector that the template uses.
@@ -30,8 +33,9 @@ std::string_view type_name(DType dtype) {
 }
 
 std::int64_t tile_rows_of(const AttentionSpec& spec) {
-  if (spec.phase == AttentionPhase::prefill) return kPrefillRows;
-  return std::clamp(group_of(spec), kLeastDecodeRows, kPrefillRows);
+  if (spec.phase == AttentionPhase::prefill)
+    return spec.head_dim + spec.value_dim <= kMostRowFloats ? kPrefillRows : kFewerPrefillRows;
+  return std::clamp(group_of(spec), kLeastDecodeRows, kFewerPrefillRows);
 }
 
 std::string bool_text(bool value) {

@@ -1,7 +1,8 @@
 // attention for the CPU. A block takes a tile of rows, queries times the heads that share a key-value head,
-// through its keys, 64 at a time: keys and values are packed into panels of floats in the caches, and two
-// products of small matrices, with the softmax between them, add them to the rows. Where a tile's keys are
-// split over blocks, a second entry point merges what they left in the workspace.
+// through its keys, 64 at a time: two products, with the softmax between them, add them to the rows. Many
+// rows pay for packing keys and values into panels of floats in the caches, few rows read them where they
+// lie. Where a tile's keys are split over blocks, a second entry point merges what they left in the
+// workspace.
 
 #include <lathe/args.h>
 
@@ -79,20 +80,24 @@ struct Spec {
 
 namespace {
 
-void run_block(const lathe::AttentionArgs& args, const lathe::AttentionWork& work, int kv_head) {
-  const lathe::AttentionRequest& request = args.requests[work.request];
-  AttentionTile<Spec> tile(args, work.request, kv_head);
-  tile.run(work);
-  const auto& rows = tile.rows();
-  for (int i = 0; i < rows.count; ++i) {
-    if (work.slot >= 0) {
-      write_partial<Spec>(partial_at<Spec>(args, work.slot, kv_head), i, tile.sums(i), tile.softmax(i));
-    } else {
-      write_row<Spec>(args, request,
-                      place_of_row(request, work.request, rows.query[i], rows.head[i], kv_head), tile.sums(i),
-                      tile.softmax(i));
-    }
+/// Key-value heads that take turns with each tile of keys, since what a token's heads need lies next to each
+/// other: as many as a modest part of a thread's stack holds.
+constexpr int heads_together() {
+  constexpr int kMostBytes = 256 << 10;
+  constexpr int kFit = kMostBytes / static_cast<int>(sizeof(AttentionTile<Spec>));
+  if (!kReadsInPlace<Spec> || kFit < 1) return 1;
+  return kFit < kKvHeads ? kFit : kKvHeads;
+}
+constexpr int kHeadsTogether = heads_together();
+
+void run_heads(const lathe::AttentionArgs& args, const lathe::AttentionWork& work, int first, int heads) {
+  AttentionTile<Spec> tiles[kHeadsTogether];
+  for (int i = 0; i < heads; ++i) tiles[i].begin(args, work, first + i);
+  const auto tile_at = [&](int key) { return KeyTile{key, clamped(Index{work.kv_end} - key, 0, kKeyTile)}; };
+  for (int key = work.kv_begin; key < work.kv_end; key += kKeyTile) {
+    for (int i = 0; i < heads; ++i) tiles[i].add_keys(tile_at(key), tile_at(key + kKeyTile));
   }
+  for (int i = 0; i < heads; ++i) tiles[i].finish(work);
 }
 
 /// The weighted mean of a row's partial results, in the order of X's lanes, and the sum of all weights.
@@ -137,9 +142,13 @@ void merge_block(const lathe::AttentionArgs& args, const lathe::AttentionMerge& 
 }  // namespace
 
 extern "C" void lathe_attention(const lathe::AttentionArgs* args, Index first_block, Index last_block) {
-  for (Index block = first_block; block < last_block; ++block) {
+  for (Index block = first_block; block < last_block;) {
     const lathe::AttentionWork& work = args->work[block / kKvHeads];
-    if (work.request >= 0) run_block(*args, work, static_cast<int>(block % kKvHeads));
+    const int head = static_cast<int>(block % kKvHeads);
+    const int left = clamped(last_block - block, 0, kKvHeads - head);
+    const int heads = left < kHeadsTogether ? left : kHeadsTogether;
+    if (work.request >= 0) run_heads(*args, work, head, heads);
+    block += heads;
   }
 }
 

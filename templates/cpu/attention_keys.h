@@ -40,15 +40,19 @@ inline void find_rows(const lathe::AttentionArgs& args, const lathe::AttentionRe
   const auto* base = static_cast<const Storage*>(tensor.base) + tensor.head_offset;
   if constexpr (Spec::kStorage == KvStorage::contiguous) base += request.kv_begin * tensor.outer_stride;
   if constexpr (Spec::kStorage == KvStorage::ragged) base += request.kv_begin * tensor.token_stride;
-  for (int i = 0; i < tile.count; ++i) {
-    const int key = tile.first + i;
-    if constexpr (Spec::kStorage == KvStorage::paged) {
-      const auto* pages = static_cast<const typename Spec::PageIndex*>(args.page_indices) + request.kv_begin;
-      const auto page = static_cast<Index>(pages[key / Spec::kPageSize]);
-      rows.at[i] = base + page * tensor.outer_stride + key % Spec::kPageSize * tensor.token_stride;
-    } else {
-      rows.at[i] = base + key * tensor.token_stride;
+  if constexpr (Spec::kStorage == KvStorage::paged) {
+    const auto* pages = static_cast<const typename Spec::PageIndex*>(args.page_indices) + request.kv_begin;
+    int page = tile.first / Spec::kPageSize;
+    int within = tile.first % Spec::kPageSize;
+    for (int i = 0; i < tile.count; ++page, within = 0) {
+      const Storage* row =
+          base + static_cast<Index>(pages[page]) * tensor.outer_stride + within * tensor.token_stride;
+#pragma clang loop vectorize(disable) unroll(disable)
+      for (; within < Spec::kPageSize && i < tile.count; ++within, ++i, row += tensor.token_stride)
+        rows.at[i] = row;
     }
+  } else {
+    for (int i = 0; i < tile.count; ++i) rows.at[i] = base + (tile.first + i) * tensor.token_stride;
   }
   for (int i = tile.count; i < kKeyTile; ++i) rows.at[i] = reinterpret_cast<const Storage*>(kZeroRow);
 }

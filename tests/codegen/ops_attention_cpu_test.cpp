@@ -51,7 +51,10 @@ AttentionSpec with_all(bool on, AttentionMask mask, DType dtype, DType stored) {
 }  // namespace
 
 TEST_CASE("attention on the CPU: a decode tile holds a group's heads, a prefill tile many queries") {
-  CHECK(tile_rows(1, AttentionPhase::prefill) == 64);
+  CHECK(tile_rows(1, AttentionPhase::prefill) == 128);
+  const AttentionSpec wide{
+      .query_heads = 1, .kv_heads = 1, .head_dim = 576, .value_dim = 512, .rest_dim = 64};
+  CHECK(plan_of(wide).entries[0].launch.work_per_block == 64);
   CHECK(tile_rows(1, AttentionPhase::decode) == 16);
   CHECK(tile_rows(16, AttentionPhase::decode) == 16);
   CHECK(tile_rows(24, AttentionPhase::decode) == 24);

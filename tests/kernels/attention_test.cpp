@@ -67,8 +67,20 @@ TEST_CASE("attention: any number of query heads per key-value head") {
                                  .phase = phase,
                                  .mask = AttentionMask::causal,
                                  .store_lse = true},
-                        .requests = {{is_prefill ? 19 : 1, 70}, {is_prefill ? 3 : 1, 129}},
+                        .requests = {{is_prefill ? 19 : 1, 70}, {is_prefill ? 3 : 5, 129}},
                         .seed = static_cast<std::uint32_t>(group)});
+      }
+    }
+  });
+}
+
+TEST_CASE("attention: any number of key-value heads") {
+  on_every_target([](Runtime& runtime) {
+    for (const std::int64_t heads : {1, 3, 11}) {
+      for (const AttentionPhase phase : kPhases) {
+        AttentionSpec spec{.query_heads = 2 * heads, .kv_heads = heads, .head_dim = 64, .phase = phase};
+        spec.mask = AttentionMask::causal;
+        check(runtime, {.spec = paged(spec, 16), .requests = {{1, 70}, {3, 130}, {1, 0}, {1, 1}}});
       }
     }
   });
