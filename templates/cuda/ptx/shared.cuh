@@ -18,10 +18,3 @@ __device__ inline void store_shared(unsigned address, const unsigned (&v)[4]) {
 __device__ inline void store_shared(unsigned address, float low, float high) {
   asm volatile("st.shared.v2.f32 [%0], {%1,%2};" ::"r"(address), "f"(low), "f"(high) : "memory");
 }
-
-__device__ inline void load_shared(unsigned address, float (&v)[4]) {
-  asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];"
-               : "=f"(v[0]), "=f"(v[1]), "=f"(v[2]), "=f"(v[3])
-               : "r"(address)
-               : "memory");
-}
