@@ -11,6 +11,7 @@
 #include "codegen/ops/attention.h"
 #include "codegen/ops/attention_cuda_tile.h"
 #include "codegen/ops/attention_hooks.h"
+#include "codegen/ops/rope_frequencies.h"
 #include "codegen/spec_fields.h"
 
 namespace lathe::codegen {
@@ -72,6 +73,15 @@ void append_problem(const AttentionSpec& spec, Parameters& parameters) {
   number("kKeyCopyBytes", key_copy_bytes(spec));
 }
 
+void append_rotation(const AttentionSpec& spec, Parameters& parameters) {
+  parameters.emplace_back("kHasRope", bool_text(spec.rope.has_value()));
+  parameters.emplace_back(
+      "kRopeFactor",
+      fmt::format("static_cast<float>({:a})", spec.rope ? spec.rope->attention_factor.value_or(1.0) : 1.0));
+  parameters.emplace_back("kTurns",
+                          spec.rope ? array_literal(turns_per_position(*spec.rope, spec.head_dim)) : "{0}");
+}
+
 void append_tile(const AttentionSpec& spec, const AttentionTile& tile, Parameters& parameters) {
   parameters.emplace_back("kRowFragments", fmt::to_string(tile.row_fragments));
   parameters.emplace_back("kRowWarps", fmt::to_string(tile.row_warps));
@@ -97,10 +107,6 @@ Result<RenderPlan> plan_attention_cuda(const AttentionSpec& spec, const Target& 
     return unsupported(fmt::format("{} is not an architecture that Lathe knows", target.text()),
                        fmt::format("known architectures are {}", cuda_arch_names()));
   }
-  if (spec.rope) {
-    return unsupported(fmt::format("there is no kernel for {} that rotates yet", target.text()),
-                       "rotate q and k beforehand with the op rope");
-  }
   const AttentionTile tile = attention_tile(spec, *arch);
   RenderPlan plan{
       .template_name = "cuda/attention.cu",
@@ -111,6 +117,7 @@ Result<RenderPlan> plan_attention_cuda(const AttentionSpec& spec, const Target& 
                     .work_per_block = tile.rows()}},
                   {"lathe_attention_merge", {.block = {kMergeThreads}, .work_per_block = tile.rows()}}}};
   append_problem(spec, plan.parameters);
+  append_rotation(spec, plan.parameters);
   append_tile(spec, tile, plan.parameters);
   if (has_hooks(spec.hooks)) plan.extra_headers.push_back(attention_hooks_header(spec.hooks));
   return plan;

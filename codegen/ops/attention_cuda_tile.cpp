@@ -23,9 +23,13 @@ std::int64_t stored_bytes(const AttentionSpec& spec) {
   return static_cast<std::int64_t>(size_of(spec.kv_dtype.value_or(spec.dtype)));
 }
 
+bool transforms_keys(const AttentionSpec& spec) {
+  return spec.rope.has_value() || !spec.hooks.key.empty();
+}
+
 /// Whether keys are multiplied as they are stored, and values are a part of them.
 bool shares_tile(const AttentionSpec& spec) {
-  return spec.values_are_keys && spec.hooks.key.empty();
+  return spec.values_are_keys && !transforms_keys(spec);
 }
 
 std::int64_t place_bytes(const AttentionSpec& spec, const AttentionTile& tile) {
@@ -107,7 +111,7 @@ AttentionTile prefill_tile(const AttentionSpec& spec, const CudaArch& arch) {
 }  // namespace
 
 bool stages_keys(const AttentionSpec& spec) {
-  return stored_bytes(spec) != 2 || !spec.hooks.key.empty();
+  return stored_bytes(spec) != 2 || transforms_keys(spec);
 }
 
 std::int64_t shared_bytes(const AttentionSpec& spec, const AttentionTile& tile) {

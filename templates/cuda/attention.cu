@@ -14,6 +14,7 @@
 #include <lathe/args.h>
 
 #include "common/attention_options.h"
+#include "common/rotation.h"
 #include "cuda/element.cuh"
 #include "cuda/swizzled_tile.cuh"
 
@@ -36,6 +37,9 @@ constexpr bool kHasSoftCap = false;
 constexpr bool kHasAlibi = false;
 constexpr bool kHasSinks = false;
 constexpr bool kStoreLse = true;
+constexpr bool kHasRope = false;
+constexpr float kRopeFactor = 1.0f;  // of sines and cosines
+constexpr Angle kTurns[] = {0};      // per position, of each pair
 constexpr bool kHasLogitsHook = false;
 constexpr bool kHasMaskHook = false;
 constexpr bool kHasQueryHook = false;

@@ -3,6 +3,7 @@
 
 #include "cuda/attention_products.cuh"
 #include "cuda/ptx/exp2.cuh"
+#include "user/attention_hooks.h"
 
 /// Logits are kept times log2(e), so that weights are powers of two; hooks get them as they are.
 constexpr float kLogitUnit = kHasLogitsHook ? 1.0f : kLog2E;

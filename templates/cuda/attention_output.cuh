@@ -4,6 +4,7 @@
 
 #include "cuda/attention_softmax.cuh"
 #include "cuda/pack.cuh"
+#include "user/attention_hooks.h"
 
 /// 8 elements of o. REQUIRES: `at` aligned to kQueryCopyBytes.
 __device__ inline void store_output(Element::Storage* at, const float (&values)[8]) {

@@ -8,6 +8,7 @@
 
 /// Each tile's keys and values are a group of copies of their own, in this order, unless they come together.
 constexpr bool kComesApart = !kIsStaged && !kSharesTile;
+constexpr bool kTransformsQueries = kHasRope || kHasQueryHook;
 /// Groups that are under way when the queries have come, and when those of a tile have.
 constexpr int kFirstGroups = kComesApart ? 2 * kStages - 1 : kIsStaged ? kStages : kStages - 1;
 constexpr int kLaterGroups = kComesApart ? 2 * (kStages - 1) : kIsStaged ? kStages - 1 : kStages - 2;
@@ -31,10 +32,10 @@ class Attention {
     commit_copies();
     find_first_places();
     send_first();
-    if constexpr (kQueriesInRegisters || kHasQueryHook) {
+    if constexpr (kQueriesInRegisters || kTransformsQueries) {
       wait_for_copies<kFirstGroups>();
       __syncthreads();
-      if constexpr (kHasQueryHook) {
+      if constexpr (kTransformsQueries) {
         transform_queries(args_, block_, shared_);
         __syncthreads();
       }

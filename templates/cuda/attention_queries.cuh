@@ -3,9 +3,7 @@
 
 #include "cuda/attention_shared.cuh"
 #include "cuda/copy_units.cuh"
-#include "cuda/pack.cuh"
 #include "cuda/ptx/ldmatrix.cuh"
-#include "user/attention_hooks.h"
 
 /// Few enough to be kept there, and read once.
 constexpr bool kQueriesInRegisters = kRowFragments == 1 && kHeadDim <= 128;
@@ -30,18 +28,6 @@ __device__ inline void copy_queries(const lathe::AttentionArgs& args, const Bloc
   copy_units<kThreads, kRows, kHeadChunks, 16, kQueryCopyBytes>(
       [&](unsigned row, unsigned chunk) { return shared + KeyTile::offset(row, chunk); },
       [&](unsigned row, unsigned chunk) { return query_source(args, block, row, chunk); });
-}
-
-/// Puts all that the tile holds through the hook. REQUIRES: barriers before and after.
-__device__ inline void transform_queries(const lathe::AttentionArgs& args, const Block& block, char* shared) {
-  for (int i = threadIdx.x; i < kRows * kHeadDim; i += kThreads) {
-    const int row = i / kHeadDim;
-    const int dim = i % kHeadDim;
-    const RowPlace place(block.work.row_begin + row, block.kv_head);
-    if (!place.exists(block.request)) continue;
-    auto* at = reinterpret_cast<Element::Storage*>(shared + KeyTile::offset(row, dim / 8)) + dim % 8;
-    *at = Element::narrow(query_hook(Element::widen(*at), dim, place_of(block, place, -1), args.hook_data));
-  }
 }
 
 /// A warp's rows of q, 16 elements at a time.

@@ -6,10 +6,11 @@
 #include "cuda/swizzled_tile.cuh"
 
 constexpr int kStoredBytes = sizeof(Stored::Storage);
+constexpr bool kTransformsKeys = kHasRope || kHasKeyHook;
 /// Keys and values are copied as they are stored, and converted from there.
-constexpr bool kIsStaged = kStoredBytes != 2 || kHasKeyHook;
+constexpr bool kIsStaged = kStoredBytes != 2 || kTransformsKeys;
 /// One tile is both.
-constexpr bool kSharesTile = kValuesAreKeys && !kHasKeyHook;
+constexpr bool kSharesTile = kValuesAreKeys && !kTransformsKeys;
 constexpr bool kIsPaged = kStorage == KvStorage::paged;
 
 using KeyTile = SwizzledTile<kHeadChunks>;

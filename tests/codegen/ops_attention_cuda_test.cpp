@@ -1,8 +1,10 @@
 // How attention is rendered for NVIDIA GPUs, and what ptxas makes of it.
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "codegen/ops/attention.h"
+#include "codegen/ops/attention_cuda_tile.h"
 #include "codegen/render.h"
 #include "tests/codegen/nvrtc_fixture.h"
 #include "tests/support/catch.h"
@@ -80,6 +82,24 @@ TEST_CASE("hooks of attention come as a header") {
   CHECK(plan.extra_headers[0].name == "user/attention_hooks.h");
   CHECK(value_of(plan, "kHasLogitsHook") == "true");
   CHECK(value_of(plan, "kHasMaskHook") == "false");
+}
+
+TEST_CASE("attention that rotates gets turns per position, and stages its keys") {
+  AttentionSpec spec{.query_heads = 4, .kv_heads = 2, .head_dim = 64};
+  const Target target{Backend::cuda, "sm_90a", {}};
+  const RenderPlan plain = plan_attention_cuda(normal(spec), target).value();
+  CHECK(value_of(plain, "kHasRope") == "false");
+  CHECK(value_of(plain, "kTurns") == "{0}");
+  spec.rope = lathe::RopeFrequencies{};
+  const RenderPlan plan = plan_attention_cuda(normal(spec), target).value();
+  CHECK(value_of(plan, "kHasRope") == "true");
+  CHECK(value_of(plan, "kRopeFactor") == "static_cast<float>(0x1p+0)");
+  const std::string turns = value_of(plan, "kTurns");
+  CHECK(std::count(turns.begin(), turns.end(), ',') == 31);  // one for each pair
+  CHECK(turns.starts_with("{0x28be60db9391054a,"));          // 2^64 / 2 pi
+  CHECK(stages_keys(normal(spec)));
+  // A tile as it came and one to multiply.
+  CHECK(std::stoi(value_of(plan, "kSharedBytes")) > std::stoi(value_of(plain, "kSharedBytes")));
 }
 
 TEST_CASE("attention for a GPU that is not known is refused with those that are") {

@@ -176,7 +176,6 @@ TEST_CASE("attention: hooks on queries and keys") {
 
 TEST_CASE("attention: rotary embeddings on the fly") {
   on_every_target([](Runtime& runtime) {
-    if (runtime.target().backend != Backend::cpu) return;  // not there yet
     for (const AttentionPhase phase : kPhases) {
       for (const std::int64_t head_dim : {64, 72}) {
         AttentionCase test = sample(phase);
@@ -192,6 +191,32 @@ TEST_CASE("attention: rotary embeddings on the fly") {
         }
         check(runtime, test);
       }
+    }
+  });
+}
+
+TEST_CASE("attention: rotary embeddings before hooks, and of keys that are values too") {
+  on_every_target([](Runtime& runtime) {
+    for (const AttentionPhase phase : kPhases) {
+      AttentionCase test = sample(phase);
+      test.spec.dtype = f16;
+      test.spec.storage = KvStorage::paged;
+      test.spec.page_size = 5;
+      test.spec.rope = RopeFrequencies{};
+      test.plan.fixed_split = 64;
+      // A hook sees what has been rotated; values come as they are stored.
+      test.spec.hooks.query = "return dim < 16 ? value * 2.0f : value;";
+      test.query_hook = [](double value, int dim, std::int64_t) { return dim < 16 ? value * 2 : value; };
+      check(runtime, test);
+      test.spec.hooks.key = "return dim >= 48 ? value + 0.5f : value;";
+      test.key_hook = [](double value, int dim, std::int64_t) { return dim >= 48 ? value + 0.5 : value; };
+      check(runtime, test);
+      AttentionCase shared = sample(phase);
+      shared.spec.head_dim = 96;
+      shared.spec.value_dim = 40;
+      shared.spec.values_are_keys = true;
+      shared.spec.rope = RopeFrequencies{};
+      check(runtime, shared);
     }
   });
 }
