@@ -35,18 +35,18 @@ class Keys {
   __device__ int tiles() const { return (end_ - first_ + kKeyTile - 1) / kKeyTile; }
   __device__ int first_key(int tile) const { return first_ + tile * kKeyTile; }
 
-  /// Paged: the page of this thread's key of a tile, to be handed to set_place, some work later.
-  __device__ Index page(int tile) const {
-    const int key = first_key(tile) + static_cast<int>(threadIdx.x);
-    if (!kIsPaged || threadIdx.x >= kKeyTile || key >= end_) return 0;
+  /// Paged: the page of a tile's key, to be handed to set_place, some work later.
+  __device__ Index page(int tile, int row) const {
+    const int key = first_key(tile) + row;
+    if (!kIsPaged || row >= kKeyTile || key >= end_) return 0;
     return static_cast<Index>(pages_[key / kPageSize]);
   }
 
-  /// Notes where this thread's key of a tile lies. A barrier must stand between this and copies of the tile.
-  __device__ void set_place(int tile, Index page) const {
-    if (!kIsPaged || threadIdx.x >= kKeyTile) return;
-    const int token = (first_key(tile) + static_cast<int>(threadIdx.x)) % kPageSize;
-    Index* place = places_ + place_of(tile, 0, threadIdx.x);
+  /// Notes where a tile's key lies. A barrier must stand between this and copies of the tile.
+  __device__ void set_place(int tile, int row, Index page) const {
+    if (!kIsPaged || row >= kKeyTile) return;
+    const int token = (first_key(tile) + row) % kPageSize;
+    Index* place = places_ + place_of(tile, 0, row);
     place[0] = page * args_.k_outer_stride + token * args_.k_token_stride;
     if constexpr (!kValuesAreKeys)
       place[kKeyTile] = page * args_.v_outer_stride + token * args_.v_token_stride;

@@ -124,6 +124,7 @@ __device__ inline void write_results(const lathe::AttentionArgs& args, const Blo
   __syncthreads();
   const float* statistics = reinterpret_cast<const float*>(shared + kStatisticsOffset);
   constexpr int kChunks = kValueDim / 8;
+#pragma unroll 1
   for (int i = threadIdx.x; i < kRows * kChunks; i += kThreads) {
     const int row = i / kChunks;
     const int column = i % kChunks * 8;

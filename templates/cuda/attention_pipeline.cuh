@@ -50,11 +50,12 @@ class Attention {
     wait_for_copies<kLaterGroups>();
     __syncthreads();
     // Asked for now, noted down when it has come.
-    const Index page = keys_.page(tile + kStages + 1);
+    const int own_row = static_cast<int>(threadIdx.x);
+    const Index page = keys_.page(tile + kStages + 1, own_row);
     if constexpr (kComesApart) send_values(tile + kStages - 1);
     if constexpr (kIsStaged) {
       convert_tiles(args_, block_, keys_.first_key(tile), tile, shared_);
-      keys_.set_place(tile + kStages + 1, page);
+      keys_.set_place(tile + kStages + 1, own_row, page);
       __syncthreads();
       send_both(tile + kStages);
     } else if constexpr (kSharesTile) {
@@ -70,7 +71,7 @@ class Attention {
       if constexpr (kColumnWarps == 1) weigh_own_keys(logits, softmax_);
     }
     if constexpr (kColumnWarps > 1) weigh_shared_keys(logits, softmax_, warp_, shared_);
-    if constexpr (!kIsStaged) keys_.set_place(tile + kStages + 1, page);
+    if constexpr (!kIsStaged) keys_.set_place(tile + kStages + 1, own_row, page);
     if constexpr (kComesApart) wait_for_copies<kLaterGroups>();
     if constexpr (kComesApart || kColumnWarps > 1) __syncthreads();
     if constexpr (kComesApart) send_keys(tile + kStages);
@@ -93,12 +94,19 @@ class Attention {
   /// Where the keys of the first tiles lie.
   __device__ void find_first_places() const {
     if constexpr (kIsPaged) {
-      for (int tile = 0; tile <= kStages; ++tile) keys_.set_place(tile, keys_.page(tile));
+      static_assert(kStages < kPlaceRing, "the places of all of them are noted at once");
+#pragma unroll 1
+      for (int i = threadIdx.x; i < (kStages + 1) * kKeyTile; i += kThreads) {
+        const int tile = i / kKeyTile;
+        const int row = i % kKeyTile;
+        keys_.set_place(tile, row, keys_.page(tile, row));
+      }
       __syncthreads();
     }
   }
 
   __device__ void send_first() const {
+#pragma unroll 1
     for (int tile = 0; tile < kStages; ++tile) {
       if constexpr (kComesApart) {
         send_keys(tile);

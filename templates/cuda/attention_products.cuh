@@ -19,7 +19,8 @@ __device__ inline void multiply_queries_keys(const Queries& queries, unsigned ti
                                              Logits& logits) {
 #pragma unroll
   for (int i = 0; i < kRowFragments * kKeyFragments * 4; ++i) (&logits.values[0][0][0])[i] = 0.0f;
-#pragma unroll(kHeadSteps <= 12 ? kHeadSteps : 4)
+  // Queries in registers are named by constants; others go in fours, which compile faster.
+#pragma unroll(kQueriesInRegisters ? kHeadSteps : 4)
   for (int step = 0; step < kHeadSteps; ++step) {
     unsigned q[kRowFragments][4];
     queries.get(step, q);

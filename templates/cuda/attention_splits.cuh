@@ -16,6 +16,7 @@ __device__ inline void merge_partial_results(const lathe::AttentionArgs& args) {
   constexpr int kChunks = kValueDim / 8;
   const Index step = static_cast<Index>(kKvHeads) * (kRows * (kValueDim + 1));
   const float* first = partial_result(args, merge.first_slot, block.kv_head);
+#pragma unroll 1
   for (int i = threadIdx.x; i < kRows * kChunks; i += kMergeThreads) {
     const int row = i / kChunks;
     const int column = i % kChunks * 8;
@@ -23,9 +24,11 @@ __device__ inline void merge_partial_results(const lathe::AttentionArgs& args) {
     if (!place.exists(block.request)) break;  // nor do those behind it
     const float* lse = first + kRows * kValueDim + row;
     RowTotal total;
+#pragma unroll 2
     for (int slot = 0; slot < merge.slots; ++slot) total.top = fmaxf(total.top, lse[slot * step]);
     const float base = finite_or_zero(total.top);
     float values[8] = {};
+#pragma unroll 2
     for (int slot = 0; slot < merge.slots; ++slot) {
       const float weight = fast_exp2(lse[slot * step] - base);
       total.sum += weight;
