@@ -7,7 +7,9 @@
 #include "runtime/ptx/async_copies.h"
 #include "runtime/ptx/block.h"
 #include "runtime/ptx/instruction_table.h"
+#include "runtime/ptx/launch.h"
 #include "runtime/ptx/memory_access.h"
+#include "runtime/ptx/profile.h"
 #include "runtime/ptx/warp.h"
 
 namespace lathe::runtime::ptx {
@@ -62,10 +64,27 @@ bool locate_source(Warp& warp, const Step& step, unsigned lane, unsigned alignme
   return locate(warp, lane, address, access, place) && check_defined(warp, lane, place, bytes);
 }
 
+/// What a warp's copies read of global memory: those of the same size are one access.
+void count_reads(Warp& warp, const std::array<std::uint32_t, kLanes>& sizes,
+                 const std::array<Place, kLanes>& from) {
+  Profile* profile = warp.block().launch().profile;
+  if (profile == nullptr) return;
+  for (LaneMask left = warp.active(); left != 0;) {
+    const std::uint32_t bytes = sizes[static_cast<unsigned>(std::countr_zero(left))];
+    LaneMask alike = 0;
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
+      if ((left >> lane & 1U) != 0 && sizes[lane] == bytes) alike |= LaneMask{1} << lane;
+    }
+    left &= ~alike;
+    if (bytes != 0) profile->count({.kind = AccessKind::read, .bytes = bytes, .alignment = 1}, alike, from);
+  }
+}
+
 /// Inputs: destination, source, what limits the source, cache policy.
 void execute_copy(Warp& warp, const Step& step) {
   const auto& facts = static_cast<const CopyFacts&>(*step.facts);
   std::array<Place, kLanes> to;
+  std::array<Place, kLanes> from;
   std::array<std::uint32_t, kLanes> sizes;
   const Access written{
       .kind = AccessKind::write, .bytes = facts.bytes, .alignment = facts.bytes, .space = Space::shared};
@@ -74,14 +93,14 @@ void execute_copy(Warp& warp, const Step& step) {
   if (!source_sizes(warp, step, facts, sizes)) return;
   for (LaneMask left = warp.active(); left != 0; left &= left - 1) {
     const auto lane = static_cast<unsigned>(std::countr_zero(left));
-    Place from;
-    if (!locate_source(warp, step, lane, facts.bytes, sizes[lane], from)) return;
+    if (!locate_source(warp, step, lane, facts.bytes, sizes[lane], from[lane])) return;
     warp.async_copies.issue(lane, {.to = to[lane],
-                                   .from = from,
+                                   .from = from[lane],
                                    .bytes = facts.bytes,
                                    .source_bytes = sizes[lane],
                                    .instruction = step.instruction});
   }
+  count_reads(warp, sizes, from);
 }
 
 void execute_commit(Warp& warp, const Step&) {

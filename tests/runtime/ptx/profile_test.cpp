@@ -128,6 +128,26 @@ TEST_CASE("waiting is not counted, instructions are") {
   CHECK(profile.instructions.synchronization == 2);
 }
 
+TEST_CASE("asynchronous copies count by what they read of global memory, and write of shared memory") {
+  const LaunchProfile profile = profile_of(R"(
+    .shared .align 16 .b8 s[512];
+    mov.u32 %r1, s;
+    mad.lo.u32 %r1, %r0, 16, %r1;
+    mad.wide.u32 %l1, %r0, 16, %l0;
+    setp.lt.u32 %p1, %r0, 8;
+    selp.b32 %r2, 16, 0, %p1;
+    cp.async.cg.shared.global [%r1], [%l1], 16, %r2;
+    cp.async.ca.shared.global [%r1], [%l1], 4;
+    cp.async.wait_all;)");
+  // A lane whose source is empty reads nothing, and writes zeros.
+  CHECK(profile.global.read_bytes == 8 * 16 + 32 * 4);
+  CHECK(profile.global.distinct_read_bytes == 8 * 16 + 24 * 4);
+  CHECK(profile.global.requests == 2);
+  CHECK(profile.global.sectors == 4 + 16);
+  CHECK(profile.global.ideal_sectors == 4 + 4);
+  CHECK(profile.shared.written_bytes == 32 * 16 + 32 * 4);
+}
+
 TEST_CASE("bulk copies count by what they read of global memory") {
   const LaunchProfile profile = profile_of(R"(
     .shared .align 16 .b8 s[256];
