@@ -1,7 +1,7 @@
 #include "runtime/plan/attention_work.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <map>
 #include <random>
 #include <string>
@@ -207,6 +207,37 @@ TEST_CASE("a batch that makes no sense is refused, by name and place") {
   CHECK(list_attention_work(contiguous, {}, {two, one, {}}, {}).has_value());
 }
 
+TEST_CASE("items of about the same length stay in the order of requests, rows and keys") {
+  // 9000 keys are of one length with 8990, a tile more than 8900.
+  const AttentionWorkList list =
+      list_of(kSpec, {{1, 5, 1, 1}, {8900, 9000, 8990, 100}}, {.tile_rows = 16, .processors = 1});
+  std::vector<std::pair<int, int>> order;
+  for (const AttentionWork& work : list.work) order.emplace_back(work.request, work.row_begin);
+  CHECK(order == std::vector<std::pair<int, int>>{{1, 0}, {1, 16}, {2, 0}, {0, 0}, {3, 0}});
+  // So long that lengths are told apart by more than a tile.
+  const AttentionWorkList longer =
+      list_of(kSpec, {{1, 1, 1}, {1, 1'000'000'000, 2'000'000'000}}, {.tile_rows = 16, .processors = 1});
+  REQUIRE(longer.work.size() == 3);
+  CHECK(longer.work[0].request == 2);
+  CHECK(longer.work[1].request == 1);
+  CHECK(longer.work[2].request == 0);
+}
+
+namespace {
+
+/// The best of a few, of this process alone, whatever else the machine does.
+double planning_seconds(const AttentionBatch& batch, const AttentionPlanOptions& options) {
+  double best = 1;
+  for (int i = 0; i < 20; ++i) {
+    const std::clock_t begin = std::clock();
+    REQUIRE(list_attention_work(kSpec, {.tile_rows = 16, .processors = 132}, batch, options).has_value());
+    best = std::min(best, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+  }
+  return best;
+}
+
+}  // namespace
+
 TEST_CASE("planning a thousand requests takes a fraction of a millisecond") {
   Batch batch;
   std::mt19937 random(3);
@@ -215,11 +246,7 @@ TEST_CASE("planning a thousand requests takes a fraction of a millisecond") {
     batch.keys.push_back(1 + random() % 8192);
   }
   const AttentionBatch view = batch.view();
-  const auto begin = std::chrono::steady_clock::now();
-  constexpr int kRounds = 20;
-  for (int i = 0; i < kRounds; ++i)
-    REQUIRE(list_attention_work(kSpec, {.tile_rows = 16, .processors = 132}, view, {}).has_value());
-  const auto each = (std::chrono::steady_clock::now() - begin) / kRounds;
-  // The goal is 200 us; this is what a machine with other work about may take.
-  CHECK(each < std::chrono::milliseconds(2));
+  CHECK(planning_seconds(view, {}) < 200e-6);
+  // Some nine thousand items.
+  CHECK(planning_seconds(view, {.fixed_split = 512}) < 2e-3);
 }
