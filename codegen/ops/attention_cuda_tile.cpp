@@ -97,15 +97,30 @@ AttentionTile decode_tile(const AttentionSpec& spec, const CudaArch& arch) {
   return first_that_fits(spec, arch, {tile, narrow, last}, {4, 3, 2, 1});
 }
 
+/// Beside what every kernel does: what costs a thread registers while it holds logits and sums.
+bool does_more_than_multiply(const AttentionSpec& spec) {
+  const AttentionHooks& hooks = spec.hooks;
+  return stages_keys(spec) || spec.has_soft_cap || spec.has_alibi || spec.has_window ||
+         spec.mask == AttentionMask::custom || !hooks.logits.empty() || !hooks.mask.empty() ||
+         !hooks.query.empty() || spec.alignment < 16 || spec.head_dim % 16 != 0 || spec.value_dim % 16 != 0;
+}
+
 AttentionTile prefill_tile(const AttentionSpec& spec, const CudaArch& arch) {
   // 32 rows of 128 columns are as many registers as 16 rows of 256.
   const AttentionTile narrow{.row_fragments = 2, .row_warps = 4, .keys = 64};
   const AttentionTile wide{.row_fragments = 1, .row_warps = 4, .keys = 64};
-  AttentionTile short_keys = wide;
-  short_keys.keys = 32;
-  AttentionTile last{.row_fragments = 1, .row_warps = 2, .keys = 16};
-  if (spec.value_dim <= 128) return first_that_fits(spec, arch, {narrow, wide, short_keys, last}, {2, 1});
-  return first_that_fits(spec, arch, {wide, short_keys, last}, {2, 1});
+  AttentionTile narrow_short = narrow;
+  narrow_short.keys = 32;
+  AttentionTile wide_short = wide;
+  wide_short.keys = 32;
+  const AttentionTile last{.row_fragments = 1, .row_warps = 2, .keys = 16};
+  // Of the widest sums and logits of 64 keys a thread holds all that it can: with more it would spill.
+  const bool is_full = round_up(spec.value_dim, 16) * (spec.value_dim <= 128 ? 2 : 1) > kMostColumns - 64;
+  const bool is_short = is_full && does_more_than_multiply(spec);
+  if (spec.value_dim > 128) {
+    return first_that_fits(spec, arch, {is_short ? wide_short : wide, wide_short, last}, {2, 1});
+  }
+  return first_that_fits(spec, arch, {is_short ? narrow_short : narrow, wide, wide_short, last}, {2, 1});
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 /// A tile's rows of kDim elements, to q's type.
 template <class Tile, int kChunks, int kDim, int kRawRowBytes>
 __device__ inline void convert_rows(const char* from, unsigned to) {
+  // Sums take most of the registers meanwhile.
+#pragma unroll 1
   for (unsigned i = threadIdx.x; i < kKeyTile * kChunks; i += kThreads) {
     const unsigned row = i / kChunks;
     const unsigned chunk = i % kChunks;

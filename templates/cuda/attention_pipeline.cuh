@@ -12,6 +12,8 @@ constexpr bool kTransformsQueries = kHasRope || kHasQueryHook;
 /// Groups that are under way when the queries have come, and when those of a tile have.
 constexpr int kFirstGroups = kComesApart ? 2 * kStages - 1 : kIsStaged ? kStages : kStages - 1;
 constexpr int kLaterGroups = kComesApart ? 2 * (kStages - 1) : kIsStaged ? kStages - 1 : kStages - 2;
+/// Wide sums and conversions in the loop leave a thread few registers for anything else.
+constexpr bool kReadsBlockAgain = kIsStaged && kRowFragments * kValueFragments * 8 > 192;
 static_assert(!kSharesTile || kIsStaged || kStages >= 2, "one tile is read while the next comes");
 
 /// A warp's part in the loop, from the first tile to its sums.
@@ -87,7 +89,11 @@ class Attention {
     // The results take the place of the tiles.
     wait_for_copies<0>();
     __syncthreads();
-    write_results(args_, block_, softmax_, warp_, shared_);
+    if constexpr (kReadsBlockAgain) {
+      write_results(args_, block_of(args_), softmax_, warp_, shared_);
+    } else {
+      write_results(args_, block_, softmax_, warp_, shared_);
+    }
   }
 
  private:

@@ -50,6 +50,7 @@ struct Quads {
 /// All rows of q that there are, in place. REQUIRES: barriers before and after.
 __device__ inline void transform_queries(const lathe::AttentionArgs& args, const Block& block, char* shared) {
   const unsigned tile = shared_address(shared);
+#pragma unroll 1
   for (int i = threadIdx.x; i < kRows * kQuads; i += kThreads) {
     const int row = i / kQuads;
     const RowPlace place(block.work.row_begin + row, block.kv_head);
@@ -75,6 +76,8 @@ __device__ inline void transform_queries(const lathe::AttentionArgs& args, const
 __device__ inline void transform_keys(const lathe::AttentionArgs& args, const Block& block, int first_key,
                                       const char* raw, unsigned tile) {
   const float scale = k_scale_of(args, block.kv_head);
+  // Sums take most of the registers meanwhile.
+#pragma unroll 1
   for (int i = threadIdx.x; i < kKeyTile * kQuads; i += kThreads) {
     const int row = i / kQuads;
     Quads quads{i % kQuads * 4, {}, {}};

@@ -5,8 +5,6 @@
 
 #include "codegen/ops/attention.h"
 #include "codegen/ops/attention_cuda_tile.h"
-#include "codegen/render.h"
-#include "tests/codegen/nvrtc_fixture.h"
 #include "tests/support/catch.h"
 
 using lathe::AttentionPhase;
@@ -108,33 +106,4 @@ TEST_CASE("attention for a GPU that is not known is refused with those that are"
   REQUIRE(!plan);
   CHECK(plan.error().code == lathe::ErrorCode::unsupported);
   CHECK(plan.error().message == "attention: cuda:sm_42 is not an architecture that Lathe knows");
-}
-
-TEST_CASE("no attention kernel spills registers") {
-  const auto nvrtc = lathe::tests::nvrtc_or_skip();
-  if (!nvrtc) return;
-  const TemplateLibrary library = TemplateLibrary::embedded();
-  for (const char* arch : {"sm_80", "sm_90a"}) {
-    for (const AttentionPhase phase : {AttentionPhase::prefill, AttentionPhase::decode}) {
-      for (const int dim : {64, 128, 192, 256, 576}) {
-        AttentionSpec spec{.query_heads = 32, .kv_heads = 8, .head_dim = dim, .phase = phase};
-        spec.mask = lathe::AttentionMask::causal;
-        spec.storage = lathe::KvStorage::paged;
-        spec.page_size = 16;
-        if (dim == 576) {
-          spec.kv_heads = 1;
-          spec.value_dim = 512;
-          spec.rest_dim = 64;
-          spec.values_are_keys = true;
-        }
-        const Target target{Backend::cuda, arch, {}};
-        const KernelBinary binary =
-            nvrtc->compile(render(normal(spec), target, library).value(), target).value();
-        INFO(arch << ", " << (phase == AttentionPhase::prefill ? "prefill" : "decode") << ", " << dim << "\n"
-                  << binary.log);
-        CHECK(binary.resources.spill_store_bytes == 0);
-        CHECK(binary.resources.stack_bytes == 0);
-      }
-    }
-  }
 }

@@ -99,6 +99,27 @@ TEST_CASE("the rows of a decoding block are those of one query") {
   }
 }
 
+TEST_CASE("prefill takes fewer keys at a time where sums leave registers for nothing else") {
+  AttentionSpec spec = normal({.query_heads = 8, .kv_heads = 2, .head_dim = 128});
+  const AttentionTile plain = attention_tile(spec, arch("sm_90a"));
+  CHECK(plain.keys == 64);
+  spec.has_soft_cap = true;
+  const AttentionTile half = attention_tile(spec, arch("sm_90a"));
+  CHECK(half.keys == 32);
+  CHECK(half.rows() == plain.rows());
+  for (const std::int64_t narrow : {64, 96, 192}) {
+    spec.value_dim = narrow;
+    CHECK(attention_tile(spec, arch("sm_90a")).keys == 64);
+  }
+  for (const std::int64_t full : {112, 128, 256}) {
+    spec.value_dim = full;
+    CHECK(attention_tile(spec, arch("sm_90a")).keys == 32);
+  }
+  // A decoding warp has logits of 16 keys only.
+  spec.phase = AttentionPhase::decode;
+  CHECK(attention_tile(spec, arch("sm_90a")).keys == 64);
+}
+
 TEST_CASE("common shapes of attention run two blocks per multiprocessor where there is room") {
   for (const AttentionPhase phase : {AttentionPhase::prefill, AttentionPhase::decode}) {
     const AttentionSpec spec = normal({.query_heads = 8, .kv_heads = 2, .head_dim = 128, .phase = phase});
