@@ -94,14 +94,21 @@ struct Outputs {
   HostTensor lse;
 };
 
+struct RowPlace {
+  std::size_t request;
+  Index query;
+  Index head;
+};
+
 std::string compare_row(const AttentionCase& test, const AttentionTensors& tensors, const Outputs& outputs,
-                        const reference::AttentionRow& expected, std::size_t request, Index query,
-                        Index head) {
-  const Index token = tensors.token(request, query);
-  const auto where = [&] { return fmt::format("request {}, query {}, head {}", request, query, head); };
+                        const reference::AttentionRow& expected, const RowPlace& row) {
+  const Index token = tensors.token(row.request, row.query);
+  const auto where = [&] {
+    return fmt::format("request {}, query {}, head {}", row.request, row.query, row.head);
+  };
   for (std::size_t d = 0; d < expected.o.size(); ++d) {
-    const double value = outputs.o.at(tensors.o_layout.at(0, token, head) + d);
-    const bool is_exact = expected.magnitude[d] == 0;
+    const double value = outputs.o.at(tensors.o_layout.at(0, token, row.head) + d);
+    const bool is_exact = test.exact || expected.magnitude[d] == 0;
     const double room = is_exact ? 0 : tolerance(test.spec, expected, d);
     if (!(std::abs(value - expected.o[d]) <= room)) {
       return fmt::format("o of {}, element {} is {}, expected {} +- {}", where(), d, value, expected.o[d],
@@ -109,7 +116,7 @@ std::string compare_row(const AttentionCase& test, const AttentionTensors& tenso
     }
   }
   if (!test.spec.store_lse) return {};
-  const double lse = outputs.lse.at(static_cast<std::size_t>(token * test.spec.query_heads + head));
+  const double lse = outputs.lse.at(static_cast<std::size_t>(token * test.spec.query_heads + row.head));
   const bool is_right = std::isinf(expected.lse)
                             ? lse == expected.lse
                             : std::abs(lse - expected.lse) <= lse_tolerance(test.spec, expected);
@@ -150,7 +157,7 @@ std::string compare(const AttentionCase& test, const AttentionTensors& tensors) 
           expected.magnitude.resize(static_cast<std::size_t>(dim));
           for (std::size_t d = 0; test.output_hook && d < expected.o.size(); ++d)
             expected.o[d] = test.output_hook(expected.o[d], static_cast<int>(d), head);
-          std::string wrong = compare_row(test, tensors, outputs, expected, r, i, head);
+          std::string wrong = compare_row(test, tensors, outputs, expected, {r, i, head});
           if (!wrong.empty()) return wrong;
         }
       }
@@ -187,6 +194,38 @@ std::string run_attention(Runtime& runtime, const AttentionCase& test) {
   std::string wrong = launch(runtime, *kernel, test, tensors);
   report_kernel(test.spec, runtime.target(), wrong.empty());
   return wrong.empty() ? wrong : fmt::format("{}: {}", codegen::canonical_text(kernel->spec()), wrong);
+}
+
+std::string replay_attention(Runtime& runtime, const AttentionCase& test,
+                             const std::vector<std::vector<std::int64_t>>& kv_lengths) {
+  auto kernel = runtime.get(test.spec);
+  if (!kernel) return kernel.error().text();
+  AttentionTensors tensors(runtime, test);
+  const AttentionPlan first = AttentionPlan::make(*kernel, tensors.batch(), test.plan).value();
+  GuardedBuffer bytes(runtime, first.bytes().size());
+  GuardedBuffer workspace(runtime, first.workspace_bytes());
+  AttentionArgs args = tensors.args();
+  first.apply(args, bytes.data());
+  args.workspace = workspace.data();
+  args.workspace_bytes = static_cast<Index>(first.workspace_bytes());
+  AttentionCase shorter = test;
+  for (const std::vector<std::int64_t>& lengths : kv_lengths) {
+    for (std::size_t r = 0; r < lengths.size(); ++r) shorter.requests[r].keys = lengths[r];
+    tensors.shorten(lengths);
+    const AttentionPlan plan = AttentionPlan::make(*kernel, tensors.batch(), test.plan).value();
+    AttentionArgs same = args;
+    plan.apply(same, bytes.data());
+    same.slots = args.slots;  // what the launch is checked for, not what kernels read
+    if (std::memcmp(&same, &args, sizeof args) != 0) return "another plan asks for other arguments";
+    if (plan.workspace_bytes() > first.workspace_bytes()) return "another plan asks for more workspace";
+    tensors.o->device.upload(tensors.o->before.bytes().data());
+    if (tensors.lse) tensors.lse->device.upload(tensors.lse->before.bytes().data());
+    bytes.upload(plan.bytes().data());
+    if (auto queued = kernel->launch(args, {}); !queued) return queued.error().text();
+    if (auto done = runtime.synchronize({}); !done) return done.error().text();
+    if (std::string wrong = compare(shorter, tensors); !wrong.empty()) return wrong;
+  }
+  return {};
 }
 
 }  // namespace lathe::tests

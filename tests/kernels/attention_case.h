@@ -28,8 +28,14 @@ struct AttentionCase {
   std::int64_t window_left = 0;
   float soft_cap = 0;
   float softmax_scale = 0;
-  double query_size = 1;  ///< standard deviation of q
+  // Standard deviations and means of the elements.
+  double query_size = 1;
+  double query_mean = 0;
+  double key_size = 1;
+  double key_mean = 0;
+  double value_size = 1;
   double value_mean = 0;
+  bool exact = false;  ///< o is the reference's, rounded
   // What the spec's hooks compute.
   std::function<double(double logit, std::int64_t key)> logits_hook{};
   std::function<bool(std::int64_t query, std::int64_t key)> mask_hook{};
@@ -43,5 +49,11 @@ struct AttentionCase {
 /// tokens and behind the last key of a page, is NaN in the inputs; outputs are NaN beforehand. Empty: all as
 /// it should be; else the first difference.
 std::string run_attention(Runtime& runtime, const AttentionCase& test);
+
+/// Launches as run_attention does, and then, as a captured graph would, with the very same arguments for
+/// other lengths of the keys, each at most that of the case: only the plan's bytes change. Of each list of
+/// lengths o and lse are compared. The case's plan must have room for all of them.
+std::string replay_attention(Runtime& runtime, const AttentionCase& test,
+                             const std::vector<std::vector<std::int64_t>>& kv_lengths);
 
 }  // namespace lathe::tests

@@ -92,7 +92,7 @@ AttentionLayout AttentionTensors::kv_layout(Index heads, Index dim, Index number
 }
 
 void AttentionTensors::fill(HostTensor& tensor, const AttentionLayout& layout, Index heads, Index dim,
-                            double mean) {
+                            double size, double mean) {
   std::normal_distribution<double> normal;
   for (std::size_t r = 0; r < test_.requests.size(); ++r) {
     for (Index j = 0; j < kv_lengths_[r]; ++j) {
@@ -100,7 +100,7 @@ void AttentionTensors::fill(HostTensor& tensor, const AttentionLayout& layout, I
       for (Index h = 0; h < heads; ++h) {
         const std::size_t begin = layout.at(place.outer, place.token, h);
         for (Index d = 0; d < dim; ++d)
-          tensor.set(begin + static_cast<std::size_t>(d), normal(random_) + mean);
+          tensor.set(begin + static_cast<std::size_t>(d), normal(random_) * size + mean);
       }
     }
   }
@@ -130,7 +130,8 @@ void AttentionTensors::make_queries(Runtime& runtime) {
     for (Index t = 0; t < tokens; ++t) {
       for (Index h = 0; h < spec_.query_heads; ++h) {
         for (Index d = 0; d < dim; ++d)
-          tensor.set(layout.at(0, t, h) + static_cast<std::size_t>(d), normal(random_) * test_.query_size);
+          tensor.set(layout.at(0, t, h) + static_cast<std::size_t>(d),
+                     normal(random_) * test_.query_size + test_.query_mean);
       }
     }
     return std::make_shared<AttentionTensor>(runtime, std::move(tensor));
@@ -170,8 +171,8 @@ void AttentionTensors::make_keys(Runtime& runtime) {
     return HostTensor::poisoned(stored_, static_cast<std::size_t>(outers_ * layout.outer_stride));
   };
   HostTensor keys = poisoned(k_layout_);
-  fill(keys, k_layout_, spec_.kv_heads, key_dim_, 0);
-  if (is_fused) fill(keys, v_layout_, spec_.kv_heads, value_dim, test_.value_mean);
+  fill(keys, k_layout_, spec_.kv_heads, key_dim_, test_.key_size, test_.key_mean);
+  if (is_fused) fill(keys, v_layout_, spec_.kv_heads, value_dim, test_.value_size, test_.value_mean);
   k_ = std::make_shared<AttentionTensor>(runtime, std::move(keys));
   if (spec_.values_are_keys) {
     v_layout_ = k_layout_;
@@ -180,13 +181,13 @@ void AttentionTensors::make_keys(Runtime& runtime) {
     v_ = k_;
   } else {
     HostTensor values = poisoned(v_layout_);
-    fill(values, v_layout_, spec_.kv_heads, value_dim, test_.value_mean);
+    fill(values, v_layout_, spec_.kv_heads, value_dim, test_.value_size, test_.value_mean);
     v_ = std::make_shared<AttentionTensor>(runtime, std::move(values));
   }
   if (spec_.rest_dim > 0) {
     k_rest_layout_ = kv_layout(1, spec_.rest_dim, 5);
     HostTensor rest = poisoned(k_rest_layout_);
-    fill(rest, k_rest_layout_, 1, spec_.rest_dim, 0);
+    fill(rest, k_rest_layout_, 1, spec_.rest_dim, 1, 0);
     k_rest_ = std::make_shared<AttentionTensor>(runtime, std::move(rest));
   }
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "tests/kernels/attention_case.h"
@@ -46,6 +47,8 @@ class AttentionTensors {
   AttentionTensors(Runtime& runtime, const AttentionCase& test);
 
   AttentionBatch batch() const;
+  /// Fewer keys of each request than it was made with; the others stay where they are, and count no more.
+  void shorten(std::vector<std::int64_t> kv_lengths) { kv_lengths_ = std::move(kv_lengths); }
   /// All but what comes from the plan.
   AttentionArgs args() const;
 
@@ -71,7 +74,8 @@ class AttentionTensors {
   void lay_out_keys();
   AttentionLayout kv_layout(Index heads, Index dim, Index number) const;
   Place place_of(std::size_t request, Index key) const;
-  void fill(HostTensor& tensor, const AttentionLayout& layout, Index heads, Index dim, double mean);
+  void fill(HostTensor& tensor, const AttentionLayout& layout, Index heads, Index dim, double size,
+            double mean);
   void make_queries(Runtime& runtime);
   void make_keys(Runtime& runtime);
   void make_extras(Runtime& runtime);
