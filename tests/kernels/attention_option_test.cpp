@@ -65,6 +65,13 @@ TEST_CASE("attention: soft caps, slopes and sinks, alone and together") {
         test.seed = options;
         check(runtime, test);
       }
+      // Of several lengths, and within a window.
+      AttentionCase windowed = sample(phase);
+      windowed.spec.has_sinks = windowed.spec.has_window = true;
+      windowed.spec.mask = AttentionMask::causal;
+      windowed.window_left = 31;
+      windowed.requests = {{13, 50}, {25, 150}, {12, 50}};
+      check(runtime, windowed);
       // A sink alone takes all weight of rows that see nothing.
       AttentionCase test = sample(phase);
       test.spec.has_sinks = true;
@@ -121,6 +128,18 @@ TEST_CASE("attention: latent attention, whose values are the first part of its k
         check(runtime, test);
       }
     }
+    AttentionCase prefill{.spec = {.query_heads = 64,
+                                   .kv_heads = 1,
+                                   .head_dim = 576,
+                                   .value_dim = 512,
+                                   .rest_dim = 64,
+                                   .values_are_keys = true,
+                                   .dtype = f16,
+                                   .storage = KvStorage::paged,
+                                   .page_size = 32,
+                                   .store_lse = true}};
+    prefill.requests = {{5, 11}, {1, 3}, {2, 114}};
+    check(runtime, prefill);
     AttentionCase stored{.spec = {.query_heads = 16,
                                   .kv_heads = 1,
                                   .head_dim = 576,

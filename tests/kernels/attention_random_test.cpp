@@ -28,14 +28,41 @@ class Draw {
   std::mt19937 random_;
 };
 
+/// Each kind now and then, with any of the others.
+void draw_hooks(Draw& draw, AttentionCase& test) {
+  AttentionHooks& hooks = test.spec.hooks;
+  if (draw.one_in(8)) {
+    hooks.logits = "return logit * 0.5f;";
+    test.logits_hook = [](double logit, std::int64_t) { return logit * 0.5; };
+  }
+  if (draw.one_in(8)) {
+    hooks.mask = "return (at.query + at.key) % 7 != 3;";
+    test.mask_hook = [](std::int64_t query, std::int64_t key) { return (query + key) % 7 != 3; };
+  }
+  if (draw.one_in(8)) {
+    hooks.query = "return dim % 2 == 0 ? value * 2.0f : value;";
+    test.query_hook = [](double value, int dim, std::int64_t) { return dim % 2 == 0 ? value * 2 : value; };
+  }
+  if (draw.one_in(8)) {
+    hooks.key = "return dim < 16 ? value * 0.5f : value;";
+    test.key_hook = [](double value, int dim, std::int64_t) { return dim < 16 ? value * 0.5 : value; };
+  }
+  if (draw.one_in(8)) {
+    hooks.output = "return value + 1.0f;";
+    test.output_hook = [](double value, int, std::int64_t) { return value + 1; };
+  }
+}
+
 AttentionCase drawn(std::uint32_t seed) {
   Draw draw(seed);
   AttentionCase test;
   AttentionSpec& spec = test.spec;
   spec.kv_heads = 1 + draw.up_to(2);
   spec.query_heads = spec.kv_heads * (1 + draw.up_to(8));
-  spec.head_dim = 32 + 8 * draw.up_to(12);
-  if (draw.one_in(3)) spec.value_dim = 32 + 8 * draw.up_to(12);
+  // The wide ones now and then: they take their time.
+  const auto dim = [&] { return 32 + 8 * draw.up_to(draw.one_in(6) ? 28 : 12); };
+  spec.head_dim = dim();
+  if (draw.one_in(3)) spec.value_dim = dim();
   spec.dtype = draw.one_in(2) ? f16 : bf16;
   if (draw.one_in(3)) spec.kv_dtype = draw.one_in(2) ? e4m3 : e5m2;
   spec.kv_scale =
@@ -52,6 +79,13 @@ AttentionCase drawn(std::uint32_t seed) {
   spec.has_sinks = draw.one_in(4);
   spec.store_lse = draw.one_in(2);
   if (draw.one_in(4)) spec.alignment = 2 << draw.up_to(2);
+  if (draw.one_in(8)) spec.values_are_keys = true;
+  if (spec.values_are_keys) {
+    spec.value_dim = 32 + 8 * draw.up_to((spec.head_dim - 32) / 8);
+    if (draw.one_in(2) && spec.head_dim - spec.value_dim >= 8) spec.rest_dim = 8;
+  }
+  if (spec.rest_dim == 0 && draw.one_in(5)) spec.rope = RopeFrequencies{};
+  draw_hooks(draw, test);
   test.requests.clear();
   for (std::int64_t i = draw.up_to(3); i >= 0; --i)
     test.requests.push_back({draw.up_to(spec.phase == AttentionPhase::prefill ? 50 : 3), draw.up_to(200)});

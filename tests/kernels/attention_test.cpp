@@ -97,7 +97,8 @@ TEST_CASE("attention: every head dimension") {
                         .seed = static_cast<std::uint32_t>(dim)});
       }
     }
-    for (const auto& [key, value] : {std::pair{192, 128}, {128, 256}, {64, 40}, {40, 64}, {256, 32}}) {
+    for (const auto& [key, value] :
+         {std::pair{192, 128}, {128, 256}, {256, 128}, {64, 40}, {40, 64}, {256, 32}}) {
       check(runtime, {.spec = {.query_heads = 3, .kv_heads = 3, .head_dim = key, .value_dim = value},
                       .requests = {{18, 65}}});
     }
@@ -177,6 +178,31 @@ TEST_CASE("attention: keys in splits, merged") {
     AttentionSpec decode{.query_heads = 4, .kv_heads = 1, .head_dim = 64, .phase = AttentionPhase::decode};
     check(runtime, {.spec = paged(decode, 16), .requests = {{1, 3000}}});
     check(runtime, {.spec = decode, .requests = {{1, 3000}}, .plan = {.may_split = false}});
+  });
+}
+
+TEST_CASE("attention: an only logit, however low, has all the weight") {
+  on_every_target([](Runtime& runtime) {
+    for (const AttentionPhase phase : kPhases) {
+      for (const std::int64_t keys : {1, 40}) {
+        AttentionCase test{.spec = {.query_heads = 32,
+                                    .kv_heads = 4,
+                                    .head_dim = 128,
+                                    .dtype = f16,
+                                    .phase = phase,
+                                    .mask = AttentionMask::causal,
+                                    .store_lse = true},
+                           .requests = {{1, keys}}};
+        test.spec = paged(test.spec, 1);
+        // Products of -46341 with the scale, below what others take for minus infinity.
+        test.query_size = test.key_size = test.value_size = 0;
+        test.query_mean = 64;
+        test.key_mean = -64;
+        test.value_mean = 1;
+        test.exact = true;
+        check(runtime, test);
+      }
+    }
   });
 }
 
