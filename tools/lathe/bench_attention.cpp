@@ -1,6 +1,8 @@
 // attention at the sizes that servers have: a long prompt, and a batch of requests that decode.
+#include <chrono>
 #include <cstdint>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +15,7 @@
 
 #include "runtime/base/try.h"
 #include "tools/lathe/bench.h"
+#include "tools/lathe/bench_copy.h"
 #include "tools/lathe/norm_workload.h"
 
 namespace lathe::tools {
@@ -22,24 +25,32 @@ namespace {
 constexpr int kWarmups = 2;
 constexpr int kRounds = 9;
 
-/// 32 query heads and 8 key-value heads of 128 bf16 elements, causal.
+/// 32 query heads and 8 key-value heads of 128 bf16 elements.
 struct Case {
   std::string_view name;
   AttentionPhase phase;
   std::int64_t requests;
   std::int64_t queries;  ///< per request
   std::int64_t keys;
+  AttentionMask mask = AttentionMask::causal;
 };
 
-constexpr Case kCases[] = {{"prefill 1x2048", AttentionPhase::prefill, 1, 2048, 2048},
-                           {"decode 16x4096, pages of 16", AttentionPhase::decode, 16, 1, 4096}};
+constexpr Case kCpuCases[] = {{"prefill 1x2048", AttentionPhase::prefill, 1, 2048, 2048},
+                              {"decode 16x4096, pages of 16", AttentionPhase::decode, 16, 1, 4096}};
+/// Enough of each to fill a GPU.
+constexpr Case kGpuCases[] = {
+    {"prefill 4x4096", AttentionPhase::prefill, 4, 4096, 4096},
+    {"prefill 4x4096, full", AttentionPhase::prefill, 4, 4096, 4096, AttentionMask::none},
+    {"decode 32x4096, pages of 16", AttentionPhase::decode, 32, 1, 4096}};
+
+/// Of a copy's bandwidth, for decoding.
+constexpr double kShareLimit = 0.85;
+/// For prefill without a mask on GPUs of sm_90 and up.
+constexpr double kTflopPerSLimit = 300;
 
 AttentionSpec spec_of(const Case& measured) {
-  AttentionSpec spec{.query_heads = 32,
-                     .kv_heads = 8,
-                     .head_dim = 128,
-                     .phase = measured.phase,
-                     .mask = AttentionMask::causal};
+  AttentionSpec spec{
+      .query_heads = 32, .kv_heads = 8, .head_dim = 128, .phase = measured.phase, .mask = measured.mask};
   if (measured.phase == AttentionPhase::decode) {
     spec.storage = KvStorage::paged;
     spec.page_size = 16;
@@ -117,12 +128,84 @@ Result<Workload> make_workload(Runtime& runtime, const KernelFor<AttentionSpec>&
 /// Of the two products, as far as the mask lets them be seen.
 double flops_of(const Case& measured) {
   const auto queries = static_cast<double>(measured.queries);
-  const double seen = queries * (static_cast<double>(measured.keys) - (queries - 1) / 2);
+  const double unseen = measured.mask == AttentionMask::causal ? (queries - 1) / 2 : 0;
+  const double seen = queries * (static_cast<double>(measured.keys) - unseen);
   return static_cast<double>(measured.requests) * 32 * seen * 128 * 4;
 }
 
-Result<void> bench_case(const Invocation& invocation, Runtime& runtime, const Case& measured,
-                        const std::atomic<bool>& stop) {
+std::string name_of(const Case& measured) {
+  return fmt::format("attention bf16 32/8 heads x 128, {}", measured.name);
+}
+
+void report_products(const Invocation& invocation, const Runtime& runtime, const Case& measured, double ms) {
+  const double tflop_per_s = flops_of(measured) / ms / 1e9;
+  const std::string name = name_of(measured);
+  Measurement rate{.name = fmt::format("{}: products, TFLOP/s", name),
+                   .target = runtime.target().text(),
+                   .value = tflop_per_s,
+                   .unit = "",
+                   .higher_is_better = true};
+  if (measured.mask == AttentionMask::none && rate.target.starts_with("cuda:sm_90"))
+    rate.limit = kTflopPerSLimit;
+  if (invocation.json()) {
+    invocation.print_json(
+        {{"name", name}, {"target", rate.target}, {"median_ms", ms}, {"gflop_per_s", tflop_per_s * 1e3}});
+    return;
+  }
+  report(invocation, {.name = name, .target = rate.target, .value = ms, .unit = "ms"});
+  report(invocation, rate);
+}
+
+/// Between two launches a copy flushes the L2 cache; prefill is judged by its products, decoding by the keys
+/// and values that it reads.
+Result<void> bench_gpu_case(const Invocation& invocation, Runtime& runtime, const Case& measured,
+                            const std::atomic<bool>& stop) {
+  LATHE_TRY(const KernelFor<AttentionSpec> kernel, runtime.get(spec_of(measured)));
+  LATHE_TRY(const Workload work, make_workload(runtime, kernel, measured));
+  const std::size_t traffic =
+      work.k.size() + work.v.size() + work.q.size() + work.o.size() + work.pages.size();
+  LATHE_TRY(const CopyTimes times,
+            time_beside_copy(runtime, [&] { return kernel.launch(work.args, Stream{}); }, traffic, stop));
+  if (times.kernel_ms.empty()) return {};
+  if (measured.phase == AttentionPhase::prefill) {
+    report_products(invocation, runtime, measured, median_of(times.kernel_ms));
+  } else {
+    report_share(invocation, runtime, name_of(measured), traffic, times, kShareLimit);
+  }
+  return {};
+}
+
+/// What the host does per batch: 1024 requests that decode.
+Result<void> bench_plan(const Invocation& invocation, Runtime& runtime) {
+  constexpr std::int64_t kRequests = 1024;
+  constexpr int kPlans = 101;
+  LATHE_TRY(const KernelFor<AttentionSpec> kernel, runtime.get(spec_of(kCpuCases[1])));
+  std::minstd_rand random(1);
+  std::vector<std::int64_t> queries{0}, keys, begins;
+  for (std::int64_t i = 0; i < kRequests; ++i) {
+    queries.push_back(i + 1);
+    keys.push_back(1 + static_cast<std::int64_t>(random() % 8192));
+    begins.push_back(i * 512);
+  }
+  std::vector<double> times;
+  for (int i = 0; i < kPlans; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    LATHE_TRY(
+        const AttentionPlan plan,
+        AttentionPlan::make(kernel, {.query_indptr = queries, .kv_lengths = keys, .kv_indptr = begins}));
+    times.push_back(
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+  }
+  report(invocation, {.name = "attention: plan of 1024 requests that decode",
+                      .target = runtime.target().text(),
+                      .value = median_of(times),
+                      .unit = "us",
+                      .limit = 200});
+  return {};
+}
+
+Result<void> bench_cpu_case(const Invocation& invocation, Runtime& runtime, const Case& measured,
+                            const std::atomic<bool>& stop) {
   LATHE_TRY(const KernelFor<AttentionSpec> kernel, runtime.get(spec_of(measured)));
   LATHE_TRY(const Workload work, make_workload(runtime, kernel, measured));
   std::vector<double> times;
@@ -135,7 +218,7 @@ Result<void> bench_case(const Invocation& invocation, Runtime& runtime, const Ca
   const double key_bytes = static_cast<double>(measured.requests * measured.keys) * 8 * 128 * 4;
   const double gflop_per_s = flops_of(measured) / ms / 1e6;
   const double gb_per_s = key_bytes / ms / 1e6;
-  const std::string name = fmt::format("attention bf16 32/8 heads x 128, {}", measured.name);
+  const std::string name = name_of(measured);
   if (invocation.json()) {
     invocation.print_json({{"name", name},
                            {"target", runtime.target().text()},
@@ -165,9 +248,12 @@ Result<void> bench_attention(const Invocation& invocation, const std::optional<T
     invocation.console().note("attention is not measured: there is no device; see lathe doctor");
     return {};
   }
-  for (const Case& measured : kCases) {
+  LATHE_CHECK(bench_plan(invocation, runtime));
+  const bool on_gpu = runtime.target().backend == Backend::cuda;
+  for (const Case& measured : on_gpu ? std::span<const Case>(kGpuCases) : kCpuCases) {
     if (stop) break;
-    LATHE_CHECK(bench_case(invocation, runtime, measured, stop));
+    LATHE_CHECK(on_gpu ? bench_gpu_case(invocation, runtime, measured, stop)
+                       : bench_cpu_case(invocation, runtime, measured, stop));
   }
   return {};
 }
