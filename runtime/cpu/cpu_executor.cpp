@@ -1,5 +1,6 @@
 #include "runtime/cpu/cpu_executor.h"
 
+#include <sys/mman.h>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 #include <unistd.h>
@@ -42,11 +43,17 @@ class CpuKernel : public LoadedKernel {
 class HostMemory : public DeviceMemory {
  public:
   Result<void*> allocate(std::size_t bytes) override {
-    constexpr std::size_t kAlignment = 256;
-    if (bytes <= SIZE_MAX - kAlignment) {
+    const bool is_large = bytes >= kLarge;
+    const std::size_t alignment = is_large ? kHugePage : kAlignment;
+    if (bytes <= SIZE_MAX - alignment) {
       // Rounded up, because aligned_alloc asks for it; at least one unit, so that 0 bytes have an address
       // too.
-      if (void* memory = std::aligned_alloc(kAlignment, (bytes / kAlignment + 1) * kAlignment)) return memory;
+      const std::size_t rounded = (bytes / alignment + 1) * alignment;
+      if (void* memory = std::aligned_alloc(alignment, rounded)) {
+        // Only advice: a kernel without huge pages refuses it.
+        if (is_large) madvise(memory, rounded, MADV_HUGEPAGE);
+        return memory;
+      }
     }
     return Error{.code = ErrorCode::out_of_memory,
                  .stage = Stage::api,
@@ -61,6 +68,13 @@ class HostMemory : public DeviceMemory {
     if (bytes != 0) std::memset(memory, value, bytes);
     return {};
   }
+
+ private:
+  static constexpr std::size_t kAlignment = 256;
+  /// A cache of keys is read a few hundred bytes here and there: with small pages each place costs a walk
+  /// through the page tables.
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  static constexpr std::size_t kLarge = 4 * kHugePage;
 };
 
 std::string processor_name() {

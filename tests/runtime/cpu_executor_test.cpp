@@ -125,7 +125,7 @@ TEST_CASE("a binary without object code or entry is refused") {
 TEST_CASE("host memory is aligned, also of no bytes, and too much of it is an error with the size") {
   const auto executor = make_cpu_executor().value();
   auto& memory = executor->memory();
-  for (const std::size_t bytes : {0, 1, 255, 256, 257, 1 << 20}) {
+  for (const std::size_t bytes : {0, 1, 255, 256, 257, 1 << 20, 8 << 20, (8 << 20) + 1}) {
     void* const pointer = memory.allocate(bytes).value();
     REQUIRE(pointer != nullptr);
     CHECK(reinterpret_cast<std::uintptr_t>(pointer) % 256 == 0);
