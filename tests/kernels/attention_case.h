@@ -36,6 +36,8 @@ struct AttentionCase {
   double value_size = 1;
   double value_mean = 0;
   bool exact = false;  ///< o is the reference's, rounded
+  /// Which keys a custom mask lets queries see; empty: drawn at random.
+  std::function<bool(std::int64_t query, std::int64_t key)> custom_mask{};
   // What the spec's hooks compute.
   std::function<double(double logit, std::int64_t key)> logits_hook{};
   std::function<bool(std::int64_t query, std::int64_t key)> mask_hook{};

@@ -82,6 +82,28 @@ TEST_CASE("attention: soft caps, slopes and sinks, alone and together") {
   });
 }
 
+TEST_CASE("attention: custom masks that say what causal ones do, and of items behind a common prefix") {
+  on_every_target([](Runtime& runtime) {
+    for (const KvStorage storage : {KvStorage::ragged, KvStorage::paged}) {
+      AttentionCase test = sample(AttentionPhase::prefill);
+      test.spec.mask = AttentionMask::custom;
+      test.spec.storage = storage;
+      test.spec.page_size = storage == KvStorage::paged ? 5 : 0;
+      test.requests = {{37, 54}};
+      test.custom_mask = [](std::int64_t query, std::int64_t key) { return key <= query + 54 - 37; };
+      check(runtime, test);
+      // 17 tokens of prefix, then items of 9 that see it and themselves, of which all but the prefix are
+      // queries.
+      test.spec.has_alibi = test.spec.has_soft_cap = storage == KvStorage::ragged;
+      test.soft_cap = 30.0f;
+      test.custom_mask = [](std::int64_t query, std::int64_t key) {
+        return key < 17 || (key <= query + 17 && (key - 17) / 9 == query / 9);
+      };
+      check(runtime, test);
+    }
+  });
+}
+
 TEST_CASE("attention: keys and values in fp8") {
   on_every_target([](Runtime& runtime) {
     for (const AttentionPhase phase : kPhases) {

@@ -116,6 +116,10 @@ void check_growth(const std::string& arch, const AttentionSpec& spec, std::int64
   // A page's number is shared by the threads of its keys.
   CHECK(growth->sectors <= growth->ideal_sectors + (pages == 0 ? 0 : pages / 4 / 16));
   CHECK(growth->wavefronts == growth->ideal_wavefronts);
+  // The queries and the results, once and in whole sectors.
+  const auto& whole = growth->few.global;
+  CHECK(100 * whole.sectors <= 105 * whole.ideal_sectors);
+  CHECK(whole.written_bytes == whole.distinct_written_bytes);
 }
 
 }  // namespace
@@ -137,6 +141,7 @@ TEST_CASE(
 
 TEST_CASE("attention: decoding reads each key and value once for up to 16 heads that share them") {
   for (const std::int64_t group : {1, 5, 16}) check_growth("sm_80", paged(kDecode, 128, group), 1, 1);
+  check_growth("sm_90a", paged(kDecode, 128, 20), 1, 1);  // two fragments of rows
   for (const std::int64_t head_dim : {64, 256}) check_growth("sm_90a", paged(kDecode, head_dim, 8), 1, 1);
   AttentionSpec fp8 = paged(kDecode, 128, 8);
   fp8.kv_dtype = e5m2;

@@ -192,6 +192,22 @@ void AttentionTensors::make_keys(Runtime& runtime) {
   }
 }
 
+void AttentionTensors::make_mask(Runtime& runtime) {
+  std::vector<std::byte> bits;
+  for (const AttentionLengths& lengths : test_.requests) {
+    const std::size_t begin = bits.size();
+    // Bits behind a request's last are anything.
+    for (Index i = 0; i < (lengths.queries * lengths.keys + 7) / 8; ++i)
+      bits.push_back(static_cast<std::byte>(random_()));
+    for (Index i = 0; test_.custom_mask && i < lengths.queries * lengths.keys; ++i) {
+      const std::byte bit{static_cast<unsigned char>(1U << i % 8)};
+      std::byte& byte = bits[begin + static_cast<std::size_t>(i / 8)];
+      byte = test_.custom_mask(i / lengths.keys, i % lengths.keys) ? byte | bit : byte & ~bit;
+    }
+  }
+  mask_ = std::make_shared<AttentionTensor>(runtime, from_bytes(bits.data(), bits.size()));
+}
+
 void AttentionTensors::make_extras(Runtime& runtime) {
   const auto heads = static_cast<std::size_t>(spec_.query_heads);
   if (spec_.storage == KvStorage::paged) {
@@ -200,14 +216,7 @@ void AttentionTensors::make_extras(Runtime& runtime) {
         runtime, spec_.index_dtype == i64 ? from_bytes(pages_.data(), pages_.size() * 8)
                                           : from_bytes(narrow.data(), narrow.size() * 4));
   }
-  if (spec_.mask == AttentionMask::custom) {
-    std::size_t bytes = 0;
-    for (const AttentionLengths& lengths : test_.requests)
-      bytes += static_cast<std::size_t>((lengths.queries * lengths.keys + 7) / 8);
-    HostTensor bits(u8, bytes);
-    for (std::byte& byte : bits.bytes()) byte = static_cast<std::byte>(random_());
-    mask_ = std::make_shared<AttentionTensor>(runtime, std::move(bits));
-  }
+  if (spec_.mask == AttentionMask::custom) make_mask(runtime);
   if (spec_.has_alibi) slopes_ = random(runtime, heads, 0.1);
   if (spec_.has_sinks) sinks_ = random(runtime, heads, 2);
   if (spec_.kv_scale != AttentionScale::none) {

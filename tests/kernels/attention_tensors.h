@@ -78,6 +78,7 @@ class AttentionTensors {
             double mean);
   void make_queries(Runtime& runtime);
   void make_keys(Runtime& runtime);
+  void make_mask(Runtime& runtime);
   void make_extras(Runtime& runtime);
   Tensor random(Runtime& runtime, std::size_t count, double size, double mean = 0);
   std::vector<double> elements(const AttentionTensor& tensor, std::size_t begin, Index count,
