@@ -1,6 +1,7 @@
 // How rms_norm is rendered for NVIDIA GPUs: which of the template's four shapes of work a row gets.
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 
 #include <fmt/format.h>
 
@@ -38,8 +39,16 @@ std::int64_t next_power_of_two(std::int64_t n) {
   return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
 }
 
+/// No wider than the widest tensor allows: where a lane's elements take two accesses, each of them touches
+/// the sectors of both.
+std::int64_t pack_of_tensors(const RmsNormSpec& spec) {
+  const std::size_t widest =
+      std::max({size_of(spec.dtype), size_of(*spec.weight_dtype), size_of(*spec.y_dtype)});
+  return std::min(pack_of(spec), static_cast<std::int64_t>(16 / widest));
+}
+
 Shape shape_of(const RmsNormSpec& spec, std::int64_t max_cluster) {
-  Shape shape{.pack = pack_of(spec)};
+  Shape shape{.pack = pack_of_tensors(spec)};
   const std::int64_t packs = spec.hidden_size / shape.pack;
   // A warp or less, as long as its lanes can hold the row.
   if (spec.hidden_size <= 32 * kMaxValuesPerThread) {

@@ -97,6 +97,12 @@ TEST_CASE("packs divide the row and are no wider than the alignment") {
   CHECK(number_of(plan_of({.hidden_size = 4096, .dtype = f32}, "sm_90a"), "kPack") == 4);
   CHECK(number_of(plan_of({.hidden_size = 4096, .alignment = 2}, "sm_90a"), "kPack") == 1);
   CHECK(number_of(plan_of({.hidden_size = 4095}, "sm_90a"), "kPack") == 1);
+  // Sixteen bytes of the widest tensor.
+  CHECK(number_of(plan_of({.hidden_size = 4096, .weight_dtype = f32}, "sm_90a"), "kPack") == 4);
+  CHECK(number_of(plan_of({.hidden_size = 4096, .y_dtype = f32}, "sm_90a"), "kPack") == 4);
+  CHECK(number_of(plan_of({.hidden_size = 4096, .y_dtype = lathe::e4m3}, "sm_90a"), "kPack") == 8);
+  CHECK(number_of(plan_of({.hidden_size = 4096, .dtype = f32, .weight_dtype = bf16}, "sm_90a"), "kPack") ==
+        4);
   // Padding makes rows aligned, not divisible.
   CHECK(number_of(plan_of({.hidden_size = 12, .alignment = 16}, "sm_90a"), "kPack") == 4);
 }

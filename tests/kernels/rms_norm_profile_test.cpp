@@ -22,7 +22,7 @@ std::uint64_t bytes_of(DType dtype, Index elements) {
 /// so each row may read it.
 std::uint64_t floor_of(const RmsNormSpec& spec) {
   const std::uint64_t tensor = bytes_of(spec.dtype, kRows * spec.hidden_size);
-  std::uint64_t bytes = 2 * tensor;
+  std::uint64_t bytes = tensor + bytes_of(spec.y_dtype.value_or(spec.dtype), kRows * spec.hidden_size);
   if (spec.residual != Residual::none) bytes += 2 * tensor;
   if (spec.has_weight) bytes += bytes_of(spec.weight_dtype.value_or(spec.dtype), kRows * spec.hidden_size);
   if (spec.store_rstd) bytes += bytes_of(f32, kRows);
@@ -41,7 +41,7 @@ Result<void> launch(Runtime& runtime, const RmsNormSpec& spec) {
   const Index elements = kRows * spec.hidden_size;
   RmsNormArgs args{.rows = kRows};
   args.x = buffer(spec.dtype, elements);
-  args.y = buffer(spec.dtype, elements);
+  args.y = buffer(spec.y_dtype.value_or(spec.dtype), elements);
   args.weight = buffer(spec.weight_dtype.value_or(spec.dtype), spec.hidden_size);
   args.residual_in = buffer(spec.dtype, elements);
   args.residual_out = buffer(spec.dtype, elements);
@@ -49,8 +49,7 @@ Result<void> launch(Runtime& runtime, const RmsNormSpec& spec) {
   return kernel->launch(args, {});
 }
 
-/// Sectors in hundredths of those that the same bytes fit into.
-void check_profile(const std::string& arch, const RmsNormSpec& spec, std::uint64_t most_sectors = 105) {
+void check_profile(const std::string& arch, const RmsNormSpec& spec) {
   const auto profiles = profiles_of(arch, [&](Runtime& runtime) { return launch(runtime, spec); });
   if (!profiles) return;
   REQUIRE(profiles->size() == 1);
@@ -63,7 +62,7 @@ void check_profile(const std::string& arch, const RmsNormSpec& spec, std::uint64
             << " wavefronts of " << profile.shared.ideal_wavefronts);
   CHECK(100 * (global.read_bytes + global.written_bytes) <= 105 * floor);
   CHECK(global.written_bytes == global.distinct_written_bytes);
-  CHECK(100 * global.sectors <= most_sectors * global.ideal_sectors);
+  CHECK(100 * global.sectors <= 105 * global.ideal_sectors);
   CHECK(profile.shared.wavefronts == profile.shared.ideal_wavefronts);
 }
 
@@ -85,9 +84,9 @@ TEST_CASE("rms_norm's options move no more bytes than their tensors have") {
     for (const Residual residual : {Residual::round_then_norm, Residual::norm_then_round})
       check_profile(arch, {.hidden_size = size, .residual = residual, .store_rstd = true});
     check_profile(arch, {.hidden_size = size, .has_weight = false});
-    // A lane's eight weights are 32 bytes then, taken in two accesses that touch the same sectors: the second
-    // finds them in the L1 cache.
-    check_profile(arch, {.hidden_size = size, .weight_dtype = f32}, 150);
+    check_profile(arch, {.hidden_size = size, .weight_dtype = f32});
+    check_profile(arch, {.hidden_size = size, .y_dtype = f32});
+    check_profile(arch, {.hidden_size = size, .y_dtype = e4m3});
     check_profile(arch, {.hidden_size = size, .dtype = f32, .weight_dtype = bf16});
     for (const Casting casting : {Casting::llama, Casting::none})
       check_profile(arch, {.hidden_size = size, .casting = casting});
