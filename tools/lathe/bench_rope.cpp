@@ -1,7 +1,6 @@
 // rope beside a copy of the same bytes.
 #include <cstdint>
 #include <numeric>
-#include <random>
 #include <vector>
 
 #include <fmt/format.h>
@@ -9,7 +8,7 @@
 #include "runtime/base/try.h"
 #include "tools/lathe/bench.h"
 #include "tools/lathe/bench_copy.h"
-#include "tools/lathe/elements.h"
+#include "tools/lathe/random_tensors.h"
 
 namespace lathe::tools {
 
@@ -24,22 +23,8 @@ struct Case {
   bool in_place = false;
 };
 
-/// bf16 values that repeat after a prime number of them.
 Result<Buffer> random_tensor(Runtime& runtime, std::size_t count) {
-  constexpr std::size_t kPeriod = 65537;
-  std::mt19937 random(1);
-  std::normal_distribution<double> normal;
-  std::vector<std::uint16_t> values(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i < kPeriod) {
-      store_element(bf16, normal(random), &values[i]);
-    } else {
-      values[i] = values[i - kPeriod];
-    }
-  }
-  LATHE_TRY(Buffer buffer, runtime.allocate(2 * count));
-  LATHE_CHECK(runtime.copy_to_device(buffer.data(), values.data(), 2 * count, Stream{}));
-  return buffer;
+  return upload(runtime, random_elements(bf16, count, 1));
 }
 
 Result<void> bench_case(const Invocation& invocation, Runtime& runtime, const Case& measured,

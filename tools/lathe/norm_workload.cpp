@@ -1,39 +1,11 @@
 #include "tools/lathe/norm_workload.h"
 
 #include <algorithm>
-#include <cstring>
-#include <random>
 
 #include "runtime/base/try.h"
-#include "tools/lathe/elements.h"
+#include "tools/lathe/random_tensors.h"
 
 namespace lathe::tools {
-
-namespace {
-
-/// A prime number of random elements, over and over: every row is different, and large tensors are quick to
-/// make.
-std::vector<std::byte> random_elements(DType dtype, std::size_t count, unsigned seed) {
-  constexpr std::size_t kPeriod = 65537;
-  const std::size_t width = size_of(dtype);
-  std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
-  std::vector<std::byte> elements(count * width);
-  const std::size_t made = std::min(count, kPeriod);
-  for (std::size_t i = 0; i < made; ++i) store_element(dtype, normal(random), elements.data() + i * width);
-  for (std::size_t at = made; at < count; at += kPeriod) {
-    std::memcpy(elements.data() + at * width, elements.data(), std::min(kPeriod, count - at) * width);
-  }
-  return elements;
-}
-
-Result<Buffer> upload(Runtime& runtime, const std::vector<std::byte>& elements) {
-  LATHE_TRY(Buffer buffer, runtime.allocate(elements.size()));
-  LATHE_CHECK(runtime.copy_to_device(buffer.data(), elements.data(), elements.size(), Stream{}));
-  return buffer;
-}
-
-}  // namespace
 
 Result<NormWorkload> NormWorkload::make(Runtime& runtime, const RmsNormSpec& spec, std::int64_t rows,
                                         double epsilon) {
