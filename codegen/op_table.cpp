@@ -7,6 +7,7 @@
 #include "codegen/ops/attention_merge.h"
 #include "codegen/ops/kv_move.h"
 #include "codegen/ops/rms_norm.h"
+#include "codegen/ops/rms_norm_backward.h"
 #include "codegen/ops/rope.h"
 #include "codegen/spec_fields.h"
 
@@ -15,7 +16,8 @@ namespace lathe::codegen {
 namespace {
 
 /// In the order of KernelSpec's alternatives.
-constexpr std::array kOps{kRmsNormOp, kRopeOp, kAttentionOp, kAttentionMergeOp, kKvGatherOp, kKvScatterOp};
+constexpr std::array kOps{kRmsNormOp,  kRopeOp,      kAttentionOp,      kAttentionMergeOp,
+                          kKvGatherOp, kKvScatterOp, kRmsNormBackwardOp};
 
 consteval bool names_agree() {
   std::size_t index = 0;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <lathe/rms_norm.h>
+#include <lathe/rms_norm_backward.h>
 
 #include "codegen/op.h"
 #include "codegen/spec_fields.h"
@@ -57,6 +58,23 @@ inline Parameters common_rms_norm_parameters(const RmsNormSpec& spec) {
           {"kStoreRstd", bool_literal(spec.store_rstd)},
           {"kScale", enum_literal("OutputScale", spec.y_scale)},
           {"kRoundToDtype", bool_literal(spec.round_to_dtype)}};
+}
+
+inline Parameters common_backward_parameters(const RmsNormBackwardSpec& spec) {
+  return {{"X", element_type(spec.dtype)},
+          {"W", element_type(*spec.weight_dtype)},
+          {"Dw", element_type(*spec.dw_dtype)},
+          {"kHiddenSize", fmt::to_string(spec.hidden_size)},
+          {"kHeads", fmt::to_string(spec.heads)},
+          {"kHasWeight", bool_literal(spec.has_weight)},
+          {"kWeightPerHead", bool_literal(spec.weight_per_head)},
+          {"kWeightOffset", float_literal(spec.weight_offset)},
+          {"kCasting", enum_literal("Casting", spec.casting)},
+          {"kHasDresidual", bool_literal(spec.has_dresidual)},
+          {"kLoadRstd", bool_literal(spec.load_rstd)},
+          {"kStoreDx", bool_literal(spec.store_dx)},
+          {"kStoreDw", bool_literal(spec.store_dw)},
+          {"kAccumulateDw", bool_literal(spec.accumulate_dw)}};
 }
 
 }  // namespace lathe::codegen

@@ -6,4 +6,5 @@
 #include <lathe/attention_merge_args.h>
 #include <lathe/kv_move_args.h>
 #include <lathe/rms_norm_args.h>
+#include <lathe/rms_norm_backward_args.h>
 #include <lathe/rope_args.h>

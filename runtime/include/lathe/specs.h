@@ -9,12 +9,13 @@
 #include <lathe/attention_merge.h>
 #include <lathe/kv_move.h>
 #include <lathe/rms_norm.h>
+#include <lathe/rms_norm_backward.h>
 #include <lathe/rope.h>
 
 namespace lathe {
 
-using KernelSpec =
-    std::variant<RmsNormSpec, RopeSpec, AttentionSpec, AttentionMergeSpec, KvGatherSpec, KvScatterSpec>;
+using KernelSpec = std::variant<RmsNormSpec, RopeSpec, AttentionSpec, AttentionMergeSpec, KvGatherSpec,
+                                KvScatterSpec, RmsNormBackwardSpec>;
 
 namespace detail {
 template <class T, class Variant>
