@@ -33,6 +33,9 @@ std::string line_of(const Measurement& measurement);
 /// target: CUDA if there is such a device, else the CPU. What cannot be measured here is said on stderr.
 Result<void> bench_rms_norm(const Invocation& invocation, const std::optional<Target>& target,
                             const std::atomic<bool>& stop);
+/// The part of bench_rms_norm that measures rms_norm_backward.
+Result<void> bench_rms_norm_backward(const Invocation& invocation, Runtime& runtime,
+                                     const std::atomic<bool>& stop);
 Result<void> bench_rope(const Invocation& invocation, const std::optional<Target>& target,
                         const std::atomic<bool>& stop);
 Result<void> bench_attention(const Invocation& invocation, const std::optional<Target>& target,

@@ -1,4 +1,4 @@
-// rms_norm beside a copy of the same bytes.
+// rms_norm beside a copy of the same bytes, and its backward pass.
 #include <vector>
 
 #include <fmt/format.h>
@@ -55,7 +55,7 @@ Result<void> bench_rms_norm(const Invocation& invocation, const std::optional<Ta
     if (stop) break;
     LATHE_CHECK(bench_case(invocation, runtime, measured, stop));
   }
-  return {};
+  return bench_rms_norm_backward(invocation, runtime, stop);
 }
 
 }  // namespace lathe::tools
