@@ -20,7 +20,7 @@ class KeyPanels {
 
   void begin(const KeySource<Spec>& source) { source_ = &source; }
 
-  void take(KeyTile tile, KeyTile) {
+  __attribute__((noinline)) void take(KeyTile tile, KeyTile) {
     typename KeySource<Spec>::Source source;
     source_->find(tile, source);
     pack_values<Query, Stored, Spec::kValueDim>(KeySource<Spec>::values_of(source), values_);

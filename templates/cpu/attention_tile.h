@@ -14,7 +14,8 @@ constexpr int kFewRows = 16;
 template <class Spec>
 constexpr bool kReadsInPlace = Spec::kTileRows <= kFewRows;
 
-/// One block's part of the work. REQUIRES: begin() before the rest.
+/// One block's part of the work. REQUIRES: begin() before the rest. Each function by itself compiles in less
+/// time than all of them in one.
 template <class Spec>
 class AttentionTile {
  public:
@@ -26,7 +27,8 @@ class AttentionTile {
   static constexpr int kDepth = Keys::kDepth;
   static constexpr int kColumns = Keys::kColumns;
 
-  void begin(const lathe::AttentionArgs& args, const lathe::AttentionWork& work, int kv_head) {
+  __attribute__((noinline)) void begin(const lathe::AttentionArgs& args, const lathe::AttentionWork& work,
+                                       int kv_head) {
     args_ = &args;
     request_ = &args.requests[work.request];
     number_ = work.request;
@@ -41,7 +43,7 @@ class AttentionTile {
 
   /// `next` is the tile that comes next, of no keys after the last. Rows are in the order of their queries,
   /// so that those which see any of these keys stand together.
-  void add_keys(KeyTile tile, KeyTile next) {
+  __attribute__((noinline)) void add_keys(KeyTile tile, KeyTile next) {
     int begin = 0;
     int end = rows_.count;
     while (begin < end && rows_.end[begin] <= tile.first) ++begin;
@@ -55,7 +57,7 @@ class AttentionTile {
   }
 
   /// Writes the rows' results, or their part of them.
-  void finish(const lathe::AttentionWork& work) {
+  __attribute__((noinline)) void finish(const lathe::AttentionWork& work) {
     for (int i = 0; i < rows_.count; ++i) {
       float* const sums = sums_ + i * kColumns;
       for_each_vector<Spec::kValueDim>([&](int at, auto) {
@@ -112,7 +114,7 @@ class AttentionTile {
             .slope = Spec::kHasAlibi ? args_->alibi_slopes[rows_.head[i]] : 0.0f};
   }
 
-  void weigh(int row, KeyTile tile) {
+  __attribute__((noinline)) void weigh(int row, KeyTile tile) {
     float* const at = weights_ + row * kKeyTile;
     TileLogits logits;
     __builtin_memcpy(&logits, at, sizeof logits);
