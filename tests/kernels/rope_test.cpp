@@ -54,7 +54,7 @@ TEST_CASE("rope: queries only, keys only, many heads") {
     check(runtime, {.spec = {.heads = 5, .head_dim = 32}});
     check(runtime, {.spec = {.kv_heads = 3, .head_dim = 32}});
     check(runtime, {.spec = {.heads = 32, .kv_heads = 8, .head_dim = 128}, .tokens = 3});
-    check(runtime, {.spec = {.heads = 73, .kv_heads = 31, .head_dim = 92}, .tokens = 2});
+    check(runtime, {.spec = {.heads = 73, .kv_heads = 213, .head_dim = 92}, .tokens = 2});
     check(runtime, {.spec = {.heads = 128, .kv_heads = 1, .head_dim = 64, .pairs = RopePairs::interleaved},
                     .tokens = 2});
   });
