@@ -54,8 +54,9 @@ struct F32 : Element<F32, float, Floats> {
 };
 
 /// Two elements share a word: the evens, then the odds, are had by a shift and a mask.
-/// Narrow and round REQUIRE that the lower half of a NaN is not all ones: those of bf16 and of arithmetic
-/// have it clear; for others there is with_plain_nans.
+/// Narrow and round REQUIRE that a NaN's lower half is less than 0x8000, or rounding up may carry out of it
+/// and leave a zero: those of bf16, and what arithmetic makes of them, have it clear. Others go through
+/// plain_for first.
 struct Bf16 : Element<Bf16, unsigned short, RegisterWords> {
   using Storage = unsigned short;
   using Element::round;
@@ -156,9 +157,16 @@ struct Fp8 : Element<Self, unsigned char, Bytes> {
 struct E4m3 : Fp8<E4m3, E4m3Format> {};
 struct E5m2 : Fp8<E5m2, E5m2Format> {};
 
-/// Every NaN as arithmetic makes it: what somebody's float tensor holds may have any bits.
+/// Every NaN as arithmetic makes it: what somebody's tensor holds may have any bits.
 inline Floats with_plain_nans(Floats values) {
   return values == values ? values : Floats(__builtin_nanf(""));
+}
+
+/// What came from elements of type From, with NaNs that To can round.
+template <class To, class From>
+inline Floats plain_for(Floats values) {
+  if constexpr (__is_same(To, Bf16) && !__is_same(From, Bf16)) return with_plain_nans(values);
+  return values;
 }
 
 /// Values of element type From in the lane order of To.

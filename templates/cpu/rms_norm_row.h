@@ -91,8 +91,7 @@ inline Floats scaled(Floats values, float rstd, Floats weight) {
 }
 
 inline Floats shifted_weight(Floats loaded) {
-  Floats weight = in_order_of<X, W>(loaded);
-  if constexpr (sizeof(W::Storage) == 4 && sizeof(X::Storage) == 2) weight = with_plain_nans(weight);
+  const Floats weight = plain_for<X, W>(in_order_of<X, W>(loaded));
   if constexpr (kWeightOffset == 0.0f) return rounded_if(kRoundSteps, weight);
   return rounded_if(kRoundSteps, weight + kWeightOffset);
 }
@@ -110,9 +109,7 @@ inline Floats weight_tail(const Row& row) {
 /// In the order and with the NaNs that Y's elements are rounded with.
 inline Floats as_output(Floats values, float inverse) {
   if constexpr (kScale != OutputScale::none) values = values * inverse;
-  values = in_order_of<Y, X>(values);
-  if constexpr (sizeof(X::Storage) == 4 && sizeof(Y::Storage) == 2) values = with_plain_nans(values);
-  return values;
+  return plain_for<Y, X>(in_order_of<Y, X>(values));
 }
 
 inline Row row_at(const lathe::RmsNormArgs& args, Index unit) {

@@ -107,7 +107,8 @@ inline void read_table(const void* table, Index stride, Index rows, const Positi
     for (int v = 0; v < kPairVectors; ++v) {
       const int at = v * kLanes;
       Floats these = __builtin_nanf("");
-      if (is_there) these = in_order_of<F32, Table>(load_up_to<Table>(kPairCount - at, from + at));
+      if (is_there)
+        these = plain_for<X, Table>(in_order_of<F32, Table>(load_up_to<Table>(kPairCount - at, from + at)));
       if constexpr (kPositionCount == 1) {
         F32::store(values + at, these);
       } else {
@@ -152,8 +153,7 @@ struct Row {
     if constexpr (!kNorm) return values;
     values = rounded_if(kRoundProducts, values * rstd);
     if constexpr (!kNormHasWeight) return values;
-    Floats w = in_order_of<X, W>(load_up_to<W>(count, weight + at));
-    if constexpr (sizeof(W::Storage) == 4 && sizeof(X::Storage) == 2) w = with_plain_nans(w);
+    Floats w = plain_for<X, W>(in_order_of<X, W>(load_up_to<W>(count, weight + at)));
     if constexpr (kNormWeightOffset != 0.0f) w += kNormWeightOffset;
     return rounded_if(kRoundProducts, values * rounded_if(kRoundSteps, w));
   }

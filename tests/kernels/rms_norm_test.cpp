@@ -1,12 +1,10 @@
 // rms_norm on every device at hand, against double precision.
 #include <cstdint>
-#include <cstring>
 #include <string>
 
 #include "tests/kernels/rms_norm_case.h"
 #include "tests/support/catch.h"
 #include "tests/support/every_target.h"
-#include "tests/support/guarded_buffer.h"
 
 using namespace lathe;
 using namespace lathe::tests;
@@ -162,29 +160,5 @@ TEST_CASE("rms_norm: large outputs, which are written past the caches") {
   on_every_target([](Runtime& runtime) {
     check(runtime, {.spec = {.hidden_size = 4096}, .rows = 1200});
     check(runtime, {.spec = {.hidden_size = 1000}, .rows = 4500});
-  });
-}
-
-TEST_CASE("rms_norm: a NaN in the weight stays one, whatever its bits") {
-  on_every_target([](Runtime& runtime) {
-    // All ones: rounding them upwards as if they were a number would carry into the sign.
-    const std::uint32_t weight_bits[] = {0x7FFFFFFF, 0xFFFFFFFF, 0x7F800001, 0x3F800000};
-    const std::uint16_t x_bits[] = {0x3F80, 0x3F80, 0x3F80, 0x3F80};  // ones
-    GuardedBuffer x(runtime, sizeof x_bits);
-    GuardedBuffer y(runtime, sizeof x_bits);
-    GuardedBuffer weight(runtime, sizeof weight_bits);
-    x.upload(x_bits);
-    y.upload(x_bits);
-    weight.upload(weight_bits);
-    const auto kernel =
-        runtime.get(RmsNormSpec{.hidden_size = 4, .dtype = bf16, .weight_dtype = f32}).value();
-    const auto launched = kernel.launch(
-        {.x = x.data(), .weight = weight.data(), .y = y.data(), .rows = 1, .epsilon = 0.0f}, {});
-    REQUIRE(launched.has_value());
-    REQUIRE(runtime.synchronize({}).has_value());
-    std::uint16_t result[4];
-    std::memcpy(result, y.download().data(), sizeof result);
-    for (int i = 0; i < 3; ++i) CHECK((result[i] & 0x7FFF) > 0x7F80);
-    CHECK(result[3] == 0x3F80);
   });
 }
