@@ -119,6 +119,11 @@ Result<void> check_pointers(const AttentionMergeSpec& spec, const AttentionMerge
     return error_of(ErrorCode::invalid_argument, Stage::launch, "o is one of the parts",
                     "in place o may be o_parts, where there are two parts of its dtype");
   }
+  // A row of lse is written while other blocks read the parts of theirs.
+  if (spec.store_lse && (args.lse == args.lse_parts ? !is_two : is_two && args.lse == args.lse_other)) {
+    return error_of(ErrorCode::invalid_argument, Stage::launch, "lse is one of the parts",
+                    "in place lse may be lse_parts, where there are two parts");
+  }
   return {};
 }
 

@@ -65,7 +65,7 @@ inline Floats merged(const Parts& parts, int at, float subtrahend, float factor)
     const auto* from = parts.o + i * parts.o_step + at;
     values += weight * in_order_of<Result, Part>(kIsTail ? Part::load_tail(from, kTail) : Part::load(from));
   }
-  return values;
+  return plain_for<Result, F32>(values);  // log-sum-exps may be NaNs of any bits
 }
 
 inline void merge_row(const lathe::AttentionMergeArgs& args, Index row) {
@@ -78,14 +78,14 @@ inline void merge_row(const lathe::AttentionMergeArgs& args, Index row) {
   const float subtrahend = largest == kNothing ? 0.0f : largest;
   float sum = 0.0f;
   for (Index i = 0; i < parts.count; ++i) sum += __builtin_exp2f(parts.lse[i * parts.lse_step] - subtrahend);
-  const float factor = sum > 0.0f ? 1.0f / sum : 0.0f;
+  const float factor = sum == 0.0f ? 0.0f : 1.0f / sum;  // a NaN stays one
   auto* o = static_cast<Result::Storage*>(args.o) + row * kValueDim;
   constexpr int kWhole = kValueDim - kTail;
   for (int at = 0; at < kWhole; at += kLanes)
     Result::store(o + at, merged<false>(parts, at, subtrahend, factor));
   if constexpr (kTail != 0)
     Result::store_tail(o + kWhole, merged<true>(parts, kWhole, subtrahend, factor), kTail);
-  if constexpr (kStoreLse) args.lse[row] = sum > 0.0f ? largest + __builtin_log2f(sum) : kNothing;
+  if constexpr (kStoreLse) args.lse[row] = sum == 0.0f ? kNothing : largest + __builtin_log2f(sum);
 }
 
 }  // namespace

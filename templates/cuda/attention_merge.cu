@@ -73,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(kThreads)
   for (Index i = 0; i < parts.count; ++i) largest = fmaxf(largest, parts.lse[i * parts.lse_step]);
   const float subtrahend = largest == nothing() ? 0.0f : largest;
   for (Index i = 0; i < parts.count; ++i) sum += exp2f(parts.lse[i * parts.lse_step] - subtrahend);
-  const float factor = sum > 0.0f ? 1.0f / sum : 0.0f;
+  const float factor = sum == 0.0f ? 0.0f : 1.0f / sum;  // a NaN stays one
 
   if (has_row) {
     auto* o = static_cast<Result::Storage*>(args.o) + row * kValueDim;
@@ -95,6 +95,6 @@ extern "C" __global__ void __launch_bounds__(kThreads)
   if constexpr (kStoreLse) {
     // In place: not before every lane has read what is overwritten.
     __syncwarp();
-    if (has_row && lane == 0) args.lse[row] = sum > 0.0f ? largest + log2f(sum) : nothing();
+    if (has_row && lane == 0) args.lse[row] = sum == 0.0f ? nothing() : largest + log2f(sum);
   }
 }

@@ -75,8 +75,14 @@ TEST_CASE("attention_merge: what cannot be is refused") {
         std::string::npos);
   CHECK(refusal(stacked, [](auto& a) { a.o = address(1); }) == "attention_merge: o is one of the parts");
   CHECK(refusal(kSpec, [](auto& a) { a.o = address(3); }) == "attention_merge: o is one of the parts");
+  // sample_args has lse_parts, lse_other and lse apart.
+  CHECK(refusal(stacked, [](auto& a) { a.lse = const_cast<float*>(a.lse_parts); }) ==
+        "attention_merge: lse is one of the parts");
+  CHECK(refusal(kSpec, [](auto& a) { a.lse = const_cast<float*>(a.lse_other); }) ==
+        "attention_merge: lse is one of the parts");
   AttentionMergeArgs in_place = sample_args();
   in_place.o = address(1);
+  in_place.lse = const_cast<float*>(in_place.lse_parts);
   CHECK(prepare(kSpec, in_place, {}));
 }
 
