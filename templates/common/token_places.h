@@ -39,9 +39,10 @@ inline CachePlace place_in_pages(const T* page_indptr, const T* page_indices, la
                                  lathe::Index pages, lathe::Index sequence, lathe::Index position) {
   if (sequence < 0 || sequence >= batch || position < 0) return {-1, 0};
   const lathe::Index number = position / kPageSize;
-  const lathe::Index at = static_cast<lathe::Index>(page_indptr[sequence]) + number;
-  if (at >= static_cast<lathe::Index>(page_indptr[sequence + 1])) return {-1, 0};
-  const lathe::Index page = static_cast<lathe::Index>(page_indices[at]);
+  const auto first = static_cast<lathe::Index>(page_indptr[sequence]);
+  // Not a sum: any position may be given.
+  if (number >= static_cast<lathe::Index>(page_indptr[sequence + 1]) - first) return {-1, 0};
+  const auto page = static_cast<lathe::Index>(page_indices[first + number]);
   if (page >= pages) return {-1, 0};
   return {page, position - number * kPageSize};
 }

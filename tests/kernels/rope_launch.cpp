@@ -203,6 +203,10 @@ void RopeLaunch::make_indices(Runtime& runtime) {
     numbers[0] = 1000 * spec.page_size;
     batch_indices[count - 1] = args_.batch;
     places_[0] = places_[count - 1] = -1;
+    // And one so far beyond that adding to it would overflow.
+    const auto last_begin = static_cast<std::size_t>(starts_[starts_.size() - 2]);
+    numbers[last_begin] = spec.slot_dtype == i32 ? 0x7FFFFFFF : 0x7FFFFFFFFFFFFFFF;
+    places_[last_begin] = -1;
   }
   args_.page_indptr = upload_indices(runtime, spec.slot_dtype, page_indptr);
   args_.page_indices = upload_indices(runtime, spec.slot_dtype, page_indices);
