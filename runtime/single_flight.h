@@ -2,6 +2,7 @@
 // wait.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <future>
 #include <mutex>
@@ -15,7 +16,7 @@ template <class Key, class Value, class Hash = std::hash<Key>>
 class SingleFlight {
  public:
   /// Runs `make` on this thread unless another is running it for an equal key; then waits for that one's
-  /// value. `make` must not throw and must not call `run` with the same key.
+  /// value. What `make` throws, all of them get thrown. `make` must not call `run` with the same key.
   template <class Make>
   Value run(const Key& key, Make&& make) {
     std::promise<Value> promise;
@@ -29,17 +30,25 @@ class SingleFlight {
       }
       flight->second = promise.get_future().share();
     }
-    Value value = std::forward<Make>(make)();
-    {
-      // Before the value is given out, so that whoever sees it and asks again starts afresh.
-      std::lock_guard lock(mutex_);
-      flights_.erase(key);
+    try {
+      Value value = std::forward<Make>(make)();
+      land(key);
+      promise.set_value(value);
+      return value;
+    } catch (...) {
+      land(key);
+      promise.set_exception(std::current_exception());
+      throw;
     }
-    promise.set_value(value);
-    return value;
   }
 
  private:
+  /// Before the outcome is given out, so that whoever sees it and asks again starts afresh.
+  void land(const Key& key) {
+    std::lock_guard lock(mutex_);
+    flights_.erase(key);
+  }
+
   std::mutex mutex_;
   std::unordered_map<Key, std::shared_future<Value>, Hash> flights_;
 };

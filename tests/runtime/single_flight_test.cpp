@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,4 +42,27 @@ TEST_CASE("a later call makes it afresh") {
 TEST_CASE("different keys do not wait for each other") {
   SingleFlight<int, int> flight;
   CHECK(flight.run(1, [&] { return 10 * flight.run(2, [] { return 3; }); }) == 30);
+}
+
+TEST_CASE("what a making throws, all get thrown, and the next one makes it afresh") {
+  SingleFlight<int, int> flight;
+  std::atomic<int> waiting{0}, thrown{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      ++waiting;
+      try {
+        flight.run(1, [&]() -> int {
+          while (waiting < 4) std::this_thread::yield();
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          throw std::runtime_error("no memory");
+        });
+      } catch (const std::runtime_error&) {
+        ++thrown;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(thrown == 4);
+  CHECK(flight.run(1, [] { return 5; }) == 5);
 }
