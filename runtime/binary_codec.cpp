@@ -52,6 +52,12 @@ json to_json(const std::vector<EntryPoint>& entries) {
   return list;
 }
 
+/// What launches divide by and hand to the driver.
+bool is_launchable(const LaunchFacts& launch) {
+  const auto has_all = [](const Dim3& dim) { return dim.x > 0 && dim.y > 0 && dim.z > 0; };
+  return has_all(launch.block) && has_all(launch.cluster) && launch.work_per_block > 0;
+}
+
 std::vector<EntryPoint> entries_from(const json& list) {
   std::vector<EntryPoint> entries;
   for (const json& entry : list)
@@ -122,6 +128,9 @@ Result<KernelBinary> from_entry(cache::Entry entry) {
   }
   if (binary.entries.empty()) return foreign("no entry point is named");
   if (binary.entries.size() > codegen::kMaxEntries) return foreign("more entry points than kernels have");
+  for (const EntryPoint& entry_point : binary.entries) {
+    if (!is_launchable(entry_point.launch)) return foreign("an entry point has blocks that do nothing");
+  }
   for (cache::Section& section : entry.sections) {
     for (const PayloadKind kind : kPayloadKinds) {
       if (section.name == name_of(kind)) binary.payloads.push_back({kind, std::move(section.bytes)});

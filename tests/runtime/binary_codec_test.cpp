@@ -81,6 +81,13 @@ TEST_CASE("an entry that is not ours is refused, whatever is missing") {
     changed.metadata = lacking.dump();
     refuse(changed);
   }
+  for (const char* field : {"block", "cluster", "work_per_block"}) {
+    auto idle = metadata;
+    auto& value = idle["entries"][0]["launch"][field];
+    (value.is_array() ? value[1] : value) = 0;
+    changed.metadata = idle.dump();
+    refuse(changed);
+  }
   for (int i = 0; i < 3; ++i) metadata["entries"].push_back(metadata["entries"][0]);
   changed.metadata = metadata.dump();
   refuse(changed);
