@@ -77,7 +77,9 @@ Result<Kernel> Pipeline::make_kernel(const KernelSpec& given) {
   if (!obtained) return with_spec(std::move(obtained).error(), spec, parts_.target);
 
   auto kernel = load(spec, *obtained);
-  if (!kernel && obtained->was_cached && parts_.mode != Mode::frozen) {
+  // Not where memory is short or the device is lost: those bytes are as good as any.
+  const bool is_refused = !kernel && kernel.error().code == ErrorCode::load_failed;
+  if (is_refused && obtained->was_cached && parts_.mode != Mode::frozen) {
     // Sound bytes that this driver refuses: made elsewhere, or by a driver that was newer. Once more from the
     // source.
     counters_.warn(fmt::format("cached kernel {} was refused, compiling it again: {}",

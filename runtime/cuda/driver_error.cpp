@@ -84,13 +84,26 @@ std::string_view hint_for(Status status) {
   }
 }
 
+namespace {
+
+/// What happened to the device or an earlier kernel is not the fault of the call that was told.
+ErrorCode code_for(Status status, ErrorCode of_call) {
+  if (status == Status::out_of_memory) return ErrorCode::out_of_memory;
+  const std::string_view hint = hint_for(status);
+  if (hint == kKernelFault) return ErrorCode::launch_failed;
+  if (hint == kReopen) return ErrorCode::device_missing;
+  return of_call;
+}
+
+}  // namespace
+
 Error driver_error(const DriverApi& api, Status status, const FailedCall& failed) {
   const char* name = nullptr;
   const char* text = nullptr;
   // Both fail on a code that is newer than the driver's table; the number then has to do.
   if (api.get_error_name(status, &name) != Status::success || name == nullptr) name = "unknown error";
   if (api.get_error_string(status, &text) != Status::success || text == nullptr) text = "no description";
-  return {.code = status == Status::out_of_memory ? ErrorCode::out_of_memory : failed.code,
+  return {.code = code_for(status, failed.code),
           .stage = failed.stage,
           .message = fmt::format("{}: {} ({}): {}", failed.call, name, static_cast<int>(status), text),
           .hint = std::string(hint_for(status))};

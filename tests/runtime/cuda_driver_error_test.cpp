@@ -38,6 +38,18 @@ TEST_CASE("running out of memory is told apart whatever the call") {
   CHECK(error.stage == Stage::load);
 }
 
+TEST_CASE("a load that fails for what happened before does not blame the binary") {
+  const FakeDriver driver;
+  const auto code_of = [&](Status status) {
+    return driver_error(driver.api(), status,
+                        {.call = "cuLibraryLoadData", .stage = Stage::load, .code = ErrorCode::load_failed})
+        .code;
+  };
+  CHECK(code_of(Status::illegal_address) == ErrorCode::launch_failed);
+  CHECK(code_of(Status::context_is_destroyed) == ErrorCode::device_missing);
+  CHECK(code_of(Status::invalid_image) == ErrorCode::load_failed);
+}
+
 TEST_CASE("a code that the driver cannot name keeps its number") {
   const FakeDriver driver;
   const auto error = driver_error(driver.api(), static_cast<Status>(4242), {.call = "cuInit"});

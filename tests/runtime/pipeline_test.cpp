@@ -211,6 +211,22 @@ TEST_CASE("a cached binary that the device refuses is compiled anew, once") {
   CHECK(stubborn.compiler->compiles == 1);
 }
 
+TEST_CASE("a cached binary outlives a shortage of memory") {
+  const TempDir directory;
+  {
+    REQUIRE(Bench(directory.path()).pipeline->kernel(kSpec).has_value());
+  }
+  Bench bench(directory.path());
+  bench.executor->refuse_loads = 1;
+  bench.executor->refusal = ErrorCode::out_of_memory;
+  const auto kernel = bench.pipeline->kernel(kSpec);
+  REQUIRE_FALSE(kernel.has_value());
+  CHECK(kernel.error().code == ErrorCode::out_of_memory);
+  CHECK(bench.pipeline->kernel(kSpec).has_value());
+  CHECK(bench.compiler->compiles == 0);
+  CHECK(bench.pipeline->stats().warnings.empty());
+}
+
 TEST_CASE("frozen: what is stored runs, what is not is an error that names the nearest entry") {
   const TempDir directory;
   {

@@ -25,6 +25,7 @@ class FakeExecutor : public runtime::Executor, private runtime::DeviceMemory {
   std::atomic<int> loads{0};
   std::atomic<int> unloads{0};
   std::atomic<int> refuse_loads{0};
+  std::atomic<ErrorCode> refusal{ErrorCode::load_failed};
 
   std::vector<Launch> launches() const {
     std::lock_guard lock(mutex_);
@@ -36,8 +37,7 @@ class FakeExecutor : public runtime::Executor, private runtime::DeviceMemory {
   Result<std::unique_ptr<runtime::LoadedKernel>> load(const codegen::KernelBinary& binary) override {
     if (refuse_loads > 0) {
       --refuse_loads;
-      return Error{
-          .code = ErrorCode::load_failed, .stage = Stage::load, .message = "the fake device refuses it"};
+      return Error{.code = refusal, .stage = Stage::load, .message = "the fake device refuses it"};
     }
     ++loads;
     return std::make_unique<FakeKernel>(binary, unloads);
