@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -150,8 +151,11 @@ class CpuExecutor : public Executor {
       if (blocks > 0) entry(args.data(), 0, blocks);
       return;
     }
-    tbb::parallel_for(tbb::blocked_range<Index>(0, blocks), [&](const tbb::blocked_range<Index>& range) {
-      entry(args.data(), range.begin(), range.end());
+    // Isolated: a caller that is itself a task must not be given another of its tasks while it waits here.
+    tbb::this_task_arena::isolate([&] {
+      tbb::parallel_for(tbb::blocked_range<Index>(0, blocks), [&](const tbb::blocked_range<Index>& range) {
+        entry(args.data(), range.begin(), range.end());
+      });
     });
   }
 
