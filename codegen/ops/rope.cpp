@@ -76,7 +76,7 @@ Result<void> resolve_angles(RopeSpec& spec) {
     return bad_spec(fmt::format("sections have {} pairs, but rotary_dim is {}", pairs, spec.rotary_dim),
                     fmt::format("their sum is rotary_dim / 2, {}", spec.rotary_dim / 2));
   }
-  if (spec.positions != RopePositions::ids) {
+  if (spec.sections.size() > 1 && spec.positions != RopePositions::ids) {
     return bad_spec(fmt::format("positions is {}, but a token with sections has several positions",
                                 enum_name(spec.positions)),
                     "give them by id");

@@ -79,7 +79,7 @@ struct SpecFields<RopeSpec> {
                           "pairs",
                           "of each position of a token (mRoPE); empty: one position"},
       F<RopeSections>{"section_order", &S::section_order, {}, "", "which position a pair takes"},
-      F<bool>{"inverse", &S::inverse, {}, "", "turns back: undoes a rotation, and is its backward pass"},
+      F<bool>{"inverse", &S::inverse, {}, "", "turns back: the backward pass of a rotation"},
       F<bool>{"qk_norm", &S::qk_norm, {}, "", "each head is RMS-normalised first"},
       F<bool>{"norm_has_weight", &S::norm_has_weight, {}, "", "false: x * rstd"},
       F<OptionalDType>{

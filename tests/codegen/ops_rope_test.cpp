@@ -90,6 +90,9 @@ TEST_CASE("a rope of one section is one without") {
   one.sections = {4};
   one.section_order = RopeSections::interleaved;
   CHECK(normalized(one) == normalized(plain));
+  RopeSpec by_offset = one;
+  by_offset.positions = RopePositions::offset;
+  CHECK(normalized(by_offset).sections.empty());
 }
 
 TEST_CASE("a rope's alignment follows from all packed rows of inputs") {

@@ -58,7 +58,9 @@ struct RopeSpec {
       table_dtype{};  ///< f32, f16 or bf16: cos and sin are read, not computed; unset: computed
   std::vector<std::int64_t> sections{};  ///< pairs of each position of a token (mRoPE); empty: one position
   RopeSections section_order = RopeSections::consecutive;
-  bool inverse = false;  ///< turns back: undoes a rotation, and is its backward pass
+  /// Turns back: the backward pass of a rotation. It undoes one too, where frequencies do not scale the
+  /// result (yarn and longrope multiply by their attention factor both ways).
+  bool inverse = false;
 
   bool qk_norm = false;                      ///< each head of q and k is RMS-normalised first
   bool norm_has_weight = true;               ///< false: x * rstd
