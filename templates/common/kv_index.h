@@ -61,11 +61,15 @@ inline lathe::Index slot_in_pages(const IndexFacts& facts, const lathe::KvIndexA
   if (sequence >= args.sequences) return kNoSuchSlot;
   const lathe::Index first = index_at(facts, args.offsets, sequence);
   const lathe::Index end = index_at(facts, args.offsets, sequence + 1);
-  if (position / facts.page_size >= end - first) return kNoSuchSlot;
+  const lathe::Index entry = position / facts.page_size;
+  if (entry >= end - first) return kNoSuchSlot;
+  // The offsets may promise more than is listed.
+  if (first < 0 || (args.entries != 0 && first + entry >= args.entries)) return kNoSuchSlot;
   return slot_on_page(facts, args.index, first, position, slots);
 }
 
-/// The token's slot, or one of the two above. Reads no entry that does not exist, even unchecked.
+/// The token's slot, or one of the two above. Reads no entry of `index` beyond args.entries, if that is
+/// given.
 inline lathe::Index slot_of(const IndexFacts& facts, const lathe::KvIndexArgs& args, lathe::Index token,
                             lathe::Index slots) {
   lathe::Index slot = 0;
@@ -75,6 +79,7 @@ inline lathe::Index slot_of(const IndexFacts& facts, const lathe::KvIndexArgs& a
       break;
     case KvIndexKind::slots:
       slot = index_at(facts, args.index, token);
+      if (slot < 0) slot = kNegativeSlot;
       break;
     case KvIndexKind::blocks:
     case KvIndexKind::pairs:
