@@ -42,6 +42,23 @@ Side<void*> destination(const KvMove& move, KvMoveArgs& args) {
   return {move, "dst", move.dst, args.dst, args.dst_pointers, move.dst_index, args.dst_index, args.tokens};
 }
 
+/// REQUIRES: counts in their ranges.
+template <class Pointer>
+Result<void> check_entries(const Side<Pointer>& side) {
+  const KvIndexArgs& args = side.index_args;
+  // How many entries a map of pages has, its offsets say, which lie on the device.
+  if (args.entries == 0 || side.index.kind == KvIndexKind::pages) return {};
+  Index needed = side.tokens;
+  if (side.index.kind == KvIndexKind::block_table) {
+    if (__builtin_mul_overflow(args.sequences, args.table_width, &needed)) needed = kAnySlots;
+  } else if (side.index.kind != KvIndexKind::slots && side.tokens > 0) {
+    needed = (args.start + side.tokens - 1) / std::max<Index>(1, side.index.page_size) + 1;
+  }
+  if (args.entries >= needed) return {};
+  return bad_kv_argument(side.move, fmt::format("{}_index.entries is {}, but {} tokens take {}", side.name,
+                                                args.entries, side.tokens, needed));
+}
+
 template <class Pointer>
 Result<void> check_index(const Side<Pointer>& side) {
   const KvIndexArgs& args = side.index_args;
@@ -62,30 +79,20 @@ Result<void> check_index(const Side<Pointer>& side) {
     return bad_kv_argument(side.move, fmt::format("{}_index: {} is not a multiple of the {} bytes of {}",
                                                   side.name, pointer, size, name_of(side.index.dtype)));
   }
-  if (args.entries != 0) {
-    const Index numbered =
-        kind == slots ? side.tokens
-                      : (args.start + side.tokens - 1) / std::max<Index>(1, side.index.page_size) + 1;
-    const Index needed = kind == block_table ? args.sequences * args.table_width
-                         : kind == pages     ? 0
-                                             : numbered;
-    if (args.entries < needed) {
-      return bad_kv_argument(side.move, fmt::format("{}_index.entries is {}, but {} tokens take {}",
-                                                    side.name, args.entries, side.tokens, needed));
-    }
-  }
   if (args.start < 0 || args.start > kAnySlots - side.tokens) {
     return bad_kv_argument(side.move, fmt::format("{}_index.start is {}", side.name, args.start));
   }
-  if (has_sequences && args.sequences < 0) {
-    return bad_kv_argument(side.move, fmt::format("{}_index.sequences is {}", side.name, args.sequences));
+  constexpr Index kMostSequences = Index{1} << 46;
+  if (has_sequences && (args.sequences < 0 || args.sequences > kMostSequences)) {
+    return bad_kv_argument(
+        side.move, fmt::format("{}_index.sequences is {}, allowed are 0 to 2^46", side.name, args.sequences));
   }
   if (kind == block_table && args.table_width <= 0) {
     return bad_kv_argument(
         side.move, fmt::format("{}_index.table_width is {}, a block table has a column at least", side.name,
                                args.table_width));
   }
-  return {};
+  return check_entries(side);
 }
 
 /// Blocks that exist: given, or as many as identity needs. 0: not known, and not needed to check slots.
@@ -116,6 +123,10 @@ Result<Index> count_slots(const Side<Pointer>& side) {
     const KvView& view = side.views[i];
     KvViewArgs<Pointer>& args = side.args[i];
     LATHE_TRY(args.blocks, blocks_of(side, i));
+    if (args.blocks == 0 && args.last_slots != 0) {
+      return side.bad(i, fmt::format("last_slots is {}, but blocks is 0", args.last_slots),
+                      "say how many blocks there are: the last one is short");
+    }
     if (args.blocks == 0) continue;
     if (args.last_slots < 0 || args.last_slots > view.block_size ||
         (args.last_slots > 0 && !view.short_tail)) {
@@ -143,13 +154,24 @@ KvSteps given_steps(const KvViewArgs<Pointer>& args) {
           .piece = args.piece_step};
 }
 
+/// Neighbours of an axis, and how many there are.
+struct Axis {
+  Index step, extent;
+};
+
+/// Bases at equal distances of a view that has no table of them.
+template <class Pointer>
+Axis bases_of(const KvView& view, const KvViewArgs<Pointer>& args, KvBase base) {
+  if (view.base == KvBase::shared || args.table != nullptr || args.base == nullptr) return {0, 1};
+  return {args.table_step, (selects_layer(base) ? view.layers : 1) * (selects_plane(base) ? view.planes : 1) *
+                               (selects_block(base) ? args.blocks : 1)};
+}
+
 /// No two rows of a destination share a byte: each axis' neighbours are beyond all that lies within.
-bool rows_are_apart(const KvView& view, const KvSteps& steps, Index blocks) {
-  struct Axis {
-    Index step, extent;
-  };
+bool rows_are_apart(const KvView& view, const KvSteps& steps, Index blocks, Axis bases) {
   const Index pieces = steps.piece == 0 ? 1 : row_bytes(view) / steps.piece_bytes;
-  std::array<Axis, 6> axes{{{steps.layer, view.layers},
+  std::array<Axis, 7> axes{{bases,
+                            {steps.layer, view.layers},
                             {steps.plane, view.planes},
                             {steps.block, blocks},
                             {steps.slot, view.block_size},
@@ -178,6 +200,20 @@ Result<void> check_bytes(const Side<Pointer>& side, std::size_t number, Index en
                          __builtin_add_overflow(needed, entry_bytes, &needed);
   if (!overflows && needed <= args.bytes) return {};
   return side.bad(number, fmt::format("bytes is {}, but its rows take {}", args.bytes, needed));
+}
+
+/// That the distance between bases follows from what the launch says.
+template <class Pointer>
+Result<void> check_pitch(const Side<Pointer>& side, std::size_t number, const KvSteps& given,
+                         const KvSteps& steps) {
+  const KvView& view = side.views[number];
+  const KvViewArgs<Pointer>& args = side.args[number];
+  const KvBase base = base_of(side.views, number);
+  const bool has_bases = bases_of(view, args, base).extent > 1;
+  if (args.blocks != 0 || !has_bases) return {};
+  if (steps_of(view, base, {.steps = given, .blocks = 2}).pitch == steps.pitch) return {};
+  return side.bad(number, "table_step is 0, and depends on blocks, which is 0",
+                  "say how far apart the bases are, or how many blocks there are");
 }
 
 template <class Pointer>
@@ -226,10 +262,13 @@ Result<void> resolve_steps(const Side<Pointer>& side, std::size_t number, bool i
       return side.bad(number, "blocks is 0, but strides depend on it", "say how many blocks there are");
     }
   }
-  if (is_written && !rows_are_apart(view, steps, args.blocks)) {
+  if (args.table_step == 0) {
+    LATHE_CHECK(check_pitch(side, number, given, steps));
+    args.table_step = steps.pitch;
+  }
+  if (is_written && !rows_are_apart(view, steps, args.blocks, bases_of(view, args, base))) {
     return side.bad(number, "its steps make rows overlap", "a step of 0 means tightly packed");
   }
-  if (args.table_step == 0) args.table_step = steps.bytes;
   return check_bytes(side, number, view.offset + steps.bytes, base);
 }
 

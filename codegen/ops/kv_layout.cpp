@@ -32,6 +32,13 @@ Index product(Index a, Index b) {
   return result;
 }
 
+/// The sum, or kKvPerLaunch likewise.
+Index sum(Index a, Index b) {
+  Index result = 0;
+  if (a < 0 || b < 0 || __builtin_add_overflow(a, b, &result)) return kKvPerLaunch;
+  return result;
+}
+
 /// How many there are along an axis; kKvPerLaunch for blocks of a spec.
 Index extent_of(const KvView& view, KvAxis axis, bool is_lone_slot, Index blocks) {
   switch (axis) {
@@ -62,6 +69,7 @@ KvSteps walk(const KvView& view, KvBase base, const KvGivenSteps* given) {
   KvSteps from_launch = given != nullptr ? given->steps : KvSteps{};
   KvSteps steps;
   Index running = static_cast<Index>(size_of(view.dtype));
+  Index enclosed = running;
   steps.piece_bytes = row_bytes(view);
   const bool is_lone_slot = !axes.has(KvAxis::block) && !selects_block(base);
   for (std::size_t i = axes.count; i-- > 0;) {
@@ -78,9 +86,13 @@ KvSteps walk(const KvView& view, KvBase base, const KvGivenSteps* given) {
     if (fixed < 0 && given == nullptr) step = kKvPerLaunch;
     if (Index* const to = steps.of(field)) *to = step;
     if (is_split) steps.piece_bytes = (is_content ? 1 : view.split) * static_cast<Index>(size_of(view.dtype));
-    running = product(step, extent_of(view, axis, is_lone_slot, blocks));
+    const Index extent = extent_of(view, axis, is_lone_slot, blocks);
+    running = product(step, extent);
+    // The outermost axis need not be the widest.
+    enclosed = sum(enclosed, product(step, extent - 1));
   }
-  steps.bytes = running;
+  steps.bytes = enclosed;
+  steps.pitch = enclosed < 0 || running < 0 ? kKvPerLaunch : std::max(enclosed, running);
   return steps;
 }
 

@@ -41,6 +41,7 @@ struct KvSteps {
   Index piece = 0;        ///< between pieces of the content
   Index piece_bytes = 0;  ///< of the content that lie together: all of it where it is not split
   Index bytes = 0;        ///< of the whole view, tightly enclosed; of one table entry with a table
+  Index pitch = 0;        ///< to where another such view would begin: bytes, and what pads the outermost axis
 
   Index* of(KvAxis axis);
 };

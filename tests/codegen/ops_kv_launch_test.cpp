@@ -109,6 +109,7 @@ TEST_CASE("kv launch: memory that does not fit") {
   CHECK(f.complaint() == "dst[0]: layer_step is 100 bytes, but the spec says 81920");
   f = Fixture();
   f.args.src[0].last_slots = 3;
+  f.args.src[0].blocks = 10;
   CHECK(f.complaint() == "src[0]: last_slots is 3, allowed are 0: the spec's view has no short_tail");
   f = Fixture();
   f.args.dst[0].bytes = 4 * 40 * 2048 - 1;
@@ -122,6 +123,46 @@ TEST_CASE("kv launch: memory that does not fit") {
   CHECK(f.complaint() == "dst[0]: head_step is 264 bytes, not a multiple of the alignment of 16");
   f.args.dst[0].head_step = -256;
   CHECK(f.complaint() == "dst[0]: head_step is -256: rows lie farther apart than 2^63 bytes, or backwards");
+}
+
+TEST_CASE("kv launch: the widest axis need not be the outermost") {
+  // Of 4 blocks of 2 slots, 64 bytes apart, where neighbouring slots are 256 bytes apart.
+  KvGatherSpec spec = plain_gather();
+  spec.dst = {{.axes = "B N C", .strides = {64, 256, 0}, .dtype = u8, .block_size = 2, .content = 64}};
+  spec.src = {{.axes = "B N C",
+               .base = KvBase::layer,
+               .strides = {64, 256, 0},
+               .dtype = u8,
+               .layers = 2,
+               .block_size = 2,
+               .content = 64}};
+  spec.dst[0].layers = 1;
+  spec.segments = {};
+  KvScatterSpec back{.src = spec.dst, .dst = spec.src, .dst_index = spec.src_index};
+  back.src = {{.axes = "L N C", .dtype = u8, .layers = 2, .content = 64}};
+  const auto complaint_of = [&](Index bytes, Index table_step, Index blocks) {
+    Fixture f;
+    f.spec = codegen::normalize_kv_scatter(back).value();
+    f.entries.push_back({"lathe_kv_claim", {}});
+    f.args = {};
+    f.args.tokens = 8;
+    f.args.src[0].base = fake();
+    f.args.dst[0] = {.base = fake(1 << 20), .table_step = table_step, .blocks = blocks, .bytes = bytes};
+    f.args.dst_index.index = fake();
+    f.args.workspace = fake();
+    f.args.workspace_bytes = 1 << 20;
+    const std::string complaint = f.complaint();
+    if (complaint == "nothing" && table_step == 0) CHECK(f.args.dst[0].table_step == 512);
+    return complaint;
+  };
+  CHECK(complaint_of(0, 0, 4) == "nothing");
+  CHECK(complaint_of(1024, 0, 4) == "nothing");
+  CHECK(complaint_of(1023, 0, 4) == "dst[0]: bytes is 1023, but its rows take 1024");
+  CHECK(complaint_of(0, 256, 4) == "dst[0]: its steps make rows overlap");
+  back.bounds = KvBadIndex::unchecked;
+  back.duplicates = KvDuplicates::unchecked;
+  CHECK(complaint_of(0, 0, 0) == "dst[0]: table_step is 0, and depends on blocks, which is 0");
+  CHECK(complaint_of(0, 512, 0) == "nothing");
 }
 
 TEST_CASE("kv launch: pointers that travel with the arguments") {
@@ -153,6 +194,16 @@ TEST_CASE("kv launch: index maps that do not fit") {
   CHECK(f.complaint() == "src_index.offsets is null, a map of block_table reads it");
   f.args.src_index.offsets = fake();
   CHECK(f.complaint() == "src_index.table_width is 0, a block table has a column at least");
+  f.args.src_index.table_width = Index{1} << 32;
+  f.args.src_index.sequences = Index{1} << 32;
+  f.args.src_index.entries = 1;
+  CHECK(f.complaint() == "src_index.entries is 1, but 40 tokens take 4611686018427387904");
+  f.args.src_index.sequences = Index{1} << 47;
+  CHECK(f.complaint() == "src_index.sequences is 140737488355328, allowed are 0 to 2^46");
+  f = Fixture();
+  f.args.src_index.start = 0x7FFFFFFFFFFFFFFF;
+  f.args.src_index.entries = 1;
+  CHECK(f.complaint() == "src_index.start is 9223372036854775807");
   spec.src_index.kind = KvIndexKind::pages;
   f = Fixture(spec);
   f.args.src_index.offsets = fake();
