@@ -67,8 +67,7 @@ struct Part {
   Part(const Row& row, int at) : dy(load(row.dy + at)), x(load(row.x + at)), g(dy) {
     if constexpr (kHasWeight && kStoreDx) {
       Floats weight = kIsTail ? W::load_tail(row.weight + at, kTail) : W::load(row.weight + at);
-      weight = in_order_of<X, W>(weight);
-      if constexpr (sizeof(W::Storage) == 4 && sizeof(X::Storage) == 2) weight = with_plain_nans(weight);
+      weight = plain_for<X, W>(in_order_of<X, W>(weight));
       g = dy * rounded_if(kRoundSteps, kWeightOffset == 0.0f ? weight : weight + kWeightOffset);
     }
   }
