@@ -108,6 +108,12 @@ Result<RenderPlan> plan_attention_cuda(const AttentionSpec& spec, const Target& 
                        fmt::format("known architectures are {}", cuda_arch_names()));
   }
   const AttentionTile tile = attention_tile(spec, *arch);
+  if (shared_bytes(spec, tile) > static_cast<std::int64_t>(arch->max_dynamic_shared_bytes)) {
+    return unsupported(
+        fmt::format("head_dim {} takes {} bytes of shared memory at least, and {} has {}", spec.head_dim,
+                    shared_bytes(spec, tile), target.arch, arch->max_dynamic_shared_bytes),
+        "leave the key hook and rope out, which hold keys twice, or choose smaller heads");
+  }
   RenderPlan plan{
       .template_name = "cuda/attention.cu",
       .parameters = {},

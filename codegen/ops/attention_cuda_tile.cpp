@@ -52,8 +52,11 @@ std::int64_t ring_bytes(const AttentionSpec& spec, const AttentionTile& tile) {
 std::optional<AttentionTile> deepest(const AttentionSpec& spec, const CudaArch& arch, AttentionTile tile,
                                      std::initializer_list<int> depths) {
   const std::int64_t most = arch.max_dynamic_shared_bytes;
+  // A tile that is keys and values both is in use until the end of its turn: the next needs another place.
+  const int least = shares_tile(spec) && !stages_keys(spec) ? 2 : 1;
   for (const std::int64_t blocks : {2, 1}) {
     for (const int stages : depths) {
+      if (stages < least) continue;
       tile.stages = stages;
       const std::int64_t bytes = shared_bytes(spec, tile);
       if (bytes <= most && blocks * (bytes + kReservedBytes) <= most + kReservedBytes) return tile;
@@ -67,7 +70,9 @@ AttentionTile first_that_fits(const AttentionSpec& spec, const CudaArch& arch,
   for (const AttentionTile& tile : tiles) {
     if (const auto fits = deepest(spec, arch, tile, depths)) return *fits;
   }
-  return *(tiles.end() - 1);
+  AttentionTile smallest = *(tiles.end() - 1);  // which does not fit either
+  smallest.stages = *(depths.end() - 1);
+  return smallest;
 }
 
 /// Values too wide for one warp: two share out the columns.

@@ -100,6 +100,16 @@ TEST_CASE("attention that rotates gets turns per position, and stages its keys")
   CHECK(std::stoi(value_of(plan, "kSharedBytes")) > std::stoi(value_of(plain, "kSharedBytes")));
 }
 
+TEST_CASE("attention that a GPU's shared memory cannot hold is refused with what it takes") {
+  AttentionSpec spec{.query_heads = 16, .kv_heads = 1, .head_dim = 576, .value_dim = 512};
+  spec.hooks.key = "return value;";
+  const auto plan = plan_attention_cuda(normal(spec), {Backend::cuda, "sm_86", {}});
+  REQUIRE(!plan);
+  CHECK(plan.error().code == lathe::ErrorCode::unsupported);
+  CHECK(plan.error().message.find("and sm_86 has 101376") != std::string::npos);
+  CHECK(plan_attention_cuda(normal(spec), {Backend::cuda, "sm_90a", {}}).has_value());
+}
+
 TEST_CASE("attention for a GPU that is not known is refused with those that are") {
   const auto plan = plan_attention_cuda(normal({.query_heads = 1, .kv_heads = 1, .head_dim = 64}),
                                         {Backend::cuda, "sm_42", {}});
