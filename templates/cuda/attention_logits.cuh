@@ -72,7 +72,9 @@ class LogitRows {
         if constexpr (kHasSoftCap) logit = args_.soft_cap * kLogitUnit * tanh_of(logit);
         if constexpr (kHasAlibi) logit += slope * static_cast<float>(key - row.query);
         if constexpr (kHasLogitsHook) {
-          logit = logits_hook(logit, place_of(block_, row, key), args_.hook_data) * kLog2E;
+          // It may look something up by these numbers.
+          const bool exists = row.exists(block_.request) && key < block_.work.kv_end;
+          if (exists) logit = logits_hook(logit, place_of(block_, row, key), args_.hook_data) * kLog2E;
         }
         logits[j][at + k] = logit;
       }
