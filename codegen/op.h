@@ -80,7 +80,8 @@ using Grids = std::array<Grid, kMaxEntries>;
 
 /// Where a launch happens, as far as its grids depend on it.
 struct LaunchSite {
-  std::span<const EntryPoint> entries;  ///< of the kernel
+  /// Of the kernel. Without names: there is none yet, and arguments are checked as far as they can be.
+  std::span<const EntryPoint> entries;
   int processors = 1;  ///< multiprocessors of the GPU, or threads that kernels use on the CPU
 };
 

@@ -157,13 +157,22 @@ Result<void> check_scalars(const AttentionSpec& spec, AttentionArgs& args) {
 /// The plan's members.
 Result<void> check_work(const AttentionSpec& spec, const LaunchSite& site, const AttentionArgs& args) {
   const std::int64_t most = 0x7FFFFFFF / spec.kv_heads;
+  const EntryPoint& entry = site.entries.front();
+  // An entry without a name is that of no kernel yet: then there is no plan either.
+  if (!entry.name.empty() && args.tile_rows != entry.launch.work_per_block) {
+    return bad_argument(
+        fmt::format("tile_rows is {}, the kernel's tiles have {}: {}", args.tile_rows,
+                    entry.launch.work_per_block,
+                    args.tile_rows == 0 ? "there is no plan" : "the plan is another kernel's"),
+        "make an AttentionPlan for this kernel and call apply");
+  }
   if (args.work_items < 0 || args.work_items > most || args.merge_items < 0 || args.merge_items > most ||
-      args.slots < 0) {
+      args.slots < 0 || args.slots > args.work_items) {
     return bad_argument(fmt::format("work_items is {}, merge_items {}, slots {}: not from a plan",
                                     args.work_items, args.merge_items, args.slots),
                         "make an AttentionPlan and call apply");
   }
-  const std::int64_t needed = args.slots * partial_bytes(spec, site.entries.front().launch.work_per_block);
+  const std::int64_t needed = args.slots * partial_bytes(spec, entry.launch.work_per_block);
   if (args.workspace_bytes >= needed) return {};
   return bad_argument(fmt::format("workspace_bytes is {}, the plan needs {}", args.workspace_bytes, needed),
                       "allocate AttentionPlan::workspace_bytes()");

@@ -42,6 +42,8 @@ Result<AttentionPlan> AttentionPlan::make(const KernelFor<AttentionSpec>& kernel
   plan.work_items_ = static_cast<std::int64_t>(list.work.size());
   plan.merge_items_ = static_cast<std::int64_t>(list.merges.size());
   plan.splits_ = list.slots;
+  plan.tile_rows_ = tiling.tile_rows;
+  if (spec.has_window) plan.window_left_ = batch.window_left;
   plan.workspace_bytes_ =
       static_cast<std::size_t>(list.slots * codegen::partial_bytes(spec, tiling.tile_rows));
   // The requests last: however many there are, plans with as many items have those in the same places.
@@ -62,6 +64,8 @@ void AttentionPlan::apply(AttentionArgs& args, const void* device_bytes) const {
   args.work_items = work_items_;
   args.merge_items = merge_items_;
   args.slots = splits_;
+  args.tile_rows = tile_rows_;
+  if (window_left_ >= 0) args.window_left = window_left_;
 }
 
 }  // namespace lathe

@@ -78,6 +78,11 @@ Result<AttentionRequest> request_of(const AttentionSpec& spec, const AttentionBa
   request.kv_begin =
       spec.storage == KvStorage::contiguous ? static_cast<Index>(i) : static_cast<Index>(batch.kv_indptr[i]);
   if (request.kv_begin < 0) return bad_batch(fmt::format("kv_indptr[{}] is {}", i, request.kv_begin));
+  if (spec.storage == KvStorage::ragged && i + 1 < batch.kv_indptr.size() &&
+      batch.kv_indptr[i + 1] - batch.kv_indptr[i] < keys) {
+    return bad_batch(fmt::format("request {} has {} keys, but kv_indptr leaves it {}", i, keys,
+                                 batch.kv_indptr[i + 1] - batch.kv_indptr[i]));
+  }
   if (spec.storage == KvStorage::paged && i + 1 < batch.kv_indptr.size()) {
     const std::int64_t pages = batch.kv_indptr[i + 1] - batch.kv_indptr[i];
     const std::int64_t needed = divide_up(keys, spec.page_size);
@@ -119,8 +124,9 @@ class Tiles {
         spec_.mask == AttentionMask::causal ? std::clamp<std::int64_t>(ahead + last + 1, 0, keys) : keys;
     std::int64_t begin = 0;
     if (window_left_ >= 0) begin = std::clamp<std::int64_t>(first + ahead - window_left_, 0, end);
-    tile.kv_begin = static_cast<int>(begin / kAttentionKeyTile * kAttentionKeyTile);
-    tile.kv_end = static_cast<int>(std::max<std::int64_t>(end, tile.kv_begin));
+    // Exact: what no query sees may be freed pages.
+    tile.kv_begin = static_cast<int>(begin);
+    tile.kv_end = static_cast<int>(end);
   }
 
   const AttentionSpec& spec_;
@@ -132,28 +138,44 @@ std::int64_t length_of(const AttentionWork& work) {
   return work.kv_end - work.kv_begin;
 }
 
-std::int64_t splits_of(const AttentionWork& tile, std::int64_t split) {
+/// How tiles are cut.
+struct Split {
+  std::int64_t keys;   ///< of a part
+  std::int64_t whole;  ///< tiles of up to as many are not cut
+};
+
+std::int64_t splits_of(const AttentionWork& tile, Split split) {
   const std::int64_t length = length_of(tile);
-  if (length <= split) return 1;
+  if (length <= split.whole) return 1;
   // Both fit into 32 bits, whose division takes a fraction of the time.
-  return 1 + (static_cast<std::uint32_t>(length) - 1) / static_cast<std::uint32_t>(split);
+  return 1 + (static_cast<std::uint32_t>(length) - 1) / static_cast<std::uint32_t>(split.keys);
 }
 
-std::int64_t items_of(const std::vector<AttentionWork>& tiles, std::int64_t split) {
+std::int64_t items_of(const std::vector<AttentionWork>& tiles, Split split) {
   std::int64_t items = 0;
   for (const AttentionWork& tile : tiles) items += splits_of(tile, split);
   return items;
 }
 
+/// There are more tiles than blocks run at once: those that take more than twice their share of the time are
+/// cut into shares, or the last of them would run alone.
+Split share_out(const std::vector<AttentionWork>& tiles, std::int64_t budget) {
+  std::int64_t keys = 0;
+  for (const AttentionWork& tile : tiles) keys += length_of(tile);
+  const std::int64_t share = std::max(kMinSplit, divide_up(keys, budget));
+  const std::int64_t rounded = divide_up(share, kAttentionKeyTile) * kAttentionKeyTile;
+  return {rounded, 2 * rounded};
+}
+
 /// The fewest keys per split with which the blocks still fit on the device at once.
-std::int64_t choose_split(const AttentionSpec& spec, const AttentionTiling& tiling,
-                          const std::vector<AttentionWork>& tiles, const AttentionPlanOptions& options) {
+Split choose_split(const AttentionSpec& spec, const AttentionTiling& tiling,
+                   const std::vector<AttentionWork>& tiles, const AttentionPlanOptions& options) {
   constexpr std::int64_t kNever = std::int64_t{1} << 40;
-  if (!options.may_split) return kNever;
-  if (options.fixed_split > 0) return options.fixed_split;
+  if (!options.may_split) return {kNever, kNever};
+  if (options.fixed_split > 0) return {options.fixed_split, options.fixed_split};
   const std::int64_t budget =
       std::max<std::int64_t>(1, tiling.processors * kBlocksPerProcessor / spec.kv_heads);
-  if (static_cast<std::int64_t>(tiles.size()) >= budget) return kNever;
+  if (static_cast<std::int64_t>(tiles.size()) >= budget) return share_out(tiles, budget);
   std::int64_t longest = 0;
   for (const AttentionWork& tile : tiles) longest = std::max(longest, length_of(tile));
   // In key tiles: `low` is too few or the least allowed, `high` is enough.
@@ -161,16 +183,17 @@ std::int64_t choose_split(const AttentionSpec& spec, const AttentionTiling& tili
   std::int64_t high = std::max(low, divide_up(longest, kAttentionKeyTile));
   while (low < high) {
     const std::int64_t middle = (low + high) / 2;
-    if (items_of(tiles, middle * kAttentionKeyTile) <= budget) {
+    const std::int64_t keys = middle * kAttentionKeyTile;
+    if (items_of(tiles, {keys, keys}) <= budget) {
       high = middle;
     } else {
       low = middle + 1;
     }
   }
-  return high * kAttentionKeyTile;
+  return {high * kAttentionKeyTile, high * kAttentionKeyTile};
 }
 
-void split_tiles(const std::vector<AttentionWork>& tiles, std::int64_t split, AttentionWorkList& list) {
+void split_tiles(const std::vector<AttentionWork>& tiles, Split split, AttentionWorkList& list) {
   list.work.reserve(static_cast<std::size_t>(items_of(tiles, split)));
   for (const AttentionWork& tile : tiles) {
     const std::int64_t splits = splits_of(tile, split);
@@ -182,8 +205,9 @@ void split_tiles(const std::vector<AttentionWork>& tiles, std::int64_t split, At
         {tile.request, tile.row_begin, static_cast<int>(list.slots), static_cast<int>(splits)});
     for (std::int64_t i = 0; i < splits; ++i) {
       AttentionWork part = tile;
-      part.kv_begin = static_cast<int>(tile.kv_begin + i * split);
-      part.kv_end = static_cast<int>(std::min<std::int64_t>(tile.kv_begin + (i + 1) * split, tile.kv_end));
+      part.kv_begin = static_cast<int>(tile.kv_begin + i * split.keys);
+      part.kv_end =
+          static_cast<int>(std::min<std::int64_t>(tile.kv_begin + (i + 1) * split.keys, tile.kv_end));
       part.slot = static_cast<int>(list.slots++);
       list.work.push_back(part);
     }
@@ -219,6 +243,13 @@ Result<AttentionWorkList> list_attention_work(const AttentionSpec& spec, const A
     return bad_batch(fmt::format("fixed_split is {}, it must be a multiple of {}", options.fixed_split,
                                  kAttentionKeyTile));
   }
+  const std::int64_t most_items = kMostRows / spec.kv_heads;
+  for (const auto& [name, items] : {std::pair{"min_work_items", options.min_work_items},
+                                    std::pair{"min_merge_items", options.min_merge_items}}) {
+    if (items >= 0 && items <= most_items) continue;
+    return bad_batch(fmt::format("{} is {}, allowed are 0 to {}", name, items, most_items),
+                     "a grid has 2^31 - 1 blocks, one for each item and key-value head");
+  }
   LATHE_CHECK(check_sizes(spec, batch));
   AttentionWorkList list;
   list.requests.reserve(batch.kv_lengths.size());
@@ -231,11 +262,12 @@ Result<AttentionWorkList> list_attention_work(const AttentionSpec& spec, const A
     tiles.add(static_cast<int>(i), request);
     list.requests.push_back(request);
   }
-  if (static_cast<std::int64_t>(tiles.tiles.size()) > kMostRows / spec.kv_heads)
+  if (static_cast<std::int64_t>(tiles.tiles.size()) > most_items)
     return bad_batch("more blocks than a grid has", "launch the batch in parts");
-  split_tiles(tiles.tiles, choose_split(spec, tiling, tiles.tiles, options), list);
-  if (list.slots > kMostRows / spec.kv_heads)
+  const Split split = choose_split(spec, tiling, tiles.tiles, options);
+  if (items_of(tiles.tiles, split) > most_items)
     return bad_batch("more splits than a grid has blocks", "choose a larger fixed_split");
+  split_tiles(tiles.tiles, split, list);
   list.work = longest_first(list.work);
   return list;
 }

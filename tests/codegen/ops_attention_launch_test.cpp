@@ -38,6 +38,7 @@ AttentionArgs sample_args() {
   args.merges = static_cast<AttentionMerge*>(address(8));
   args.workspace = address(9);
   args.work_items = 5;
+  args.tile_rows = 16;
   return args;
 }
 
@@ -59,12 +60,12 @@ std::string refusal(const AttentionSpec& spec, AttentionArgs args) {
 TEST_CASE("attention: a block per work item and key-value head, then per merge") {
   AttentionArgs args = sample_args();
   args.merge_items = 3;
-  args.slots = 7;
-  args.workspace_bytes = 7 * 2 * 16 * 65 * 4;
+  args.slots = 5;
+  args.workspace_bytes = 5 * 2 * 16 * 65 * 4;
   const Grids grids = prepare(sample(), args).value();
   CHECK(grids[0].x == 10);
   CHECK(grids[1].x == 6);
-  args.work_items = 0;
+  args.work_items = args.slots = 0;
   CHECK(prepare(sample(), args).value() == Grids{});
 }
 
@@ -116,6 +117,12 @@ TEST_CASE("attention: arguments that cannot be right are named") {
   CHECK(with(contiguous, [](auto&) {}) == "attention: k_outer_stride is 0");
   CHECK(with(sample(), [](auto& a) { a.slots = 1; }) ==
         "attention: workspace_bytes is 0, the plan needs 8320");
+  CHECK(with(sample(), [](auto& a) { a.tile_rows = 0; }) ==
+        "attention: tile_rows is 0, the kernel's tiles have 16: there is no plan");
+  CHECK(with(sample(), [](auto& a) { a.tile_rows = 128; }) ==
+        "attention: tile_rows is 128, the kernel's tiles have 16: the plan is another kernel's");
+  CHECK(with(sample(), [](auto& a) { a.slots = Index{1} << 62; }) ==
+        "attention: work_items is 5, merge_items 0, slots 4611686018427387904: not from a plan");
   CHECK(with(sample(), [](auto& a) { a.work_items = -1; }) ==
         "attention: work_items is -1, merge_items 0, slots 0: not from a plan");
   AttentionSpec extras = sample();

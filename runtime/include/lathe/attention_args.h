@@ -62,6 +62,7 @@ struct AttentionArgs {
   Index work_items = 0;
   Index merge_items = 0;
   Index slots = 0;            ///< partial results of all requests
+  Index tile_rows = 0;        ///< of the kernel that the plan is for
   void* workspace = nullptr;  ///< partial results; may be null when there are none
   Index workspace_bytes = 0;
 
@@ -91,8 +92,8 @@ struct AttentionArgs {
 
   float softmax_scale = 0.0f;  ///< of the logits; 0: 1 / sqrt(head_dim)
   float soft_cap = 0.0f;       ///< logits become soft_cap * tanh(logits / soft_cap); of specs that have one
-  /// Of specs with a window: key j is seen by query i only if j >= i + kv_length - query_length -
-  /// window_left.
+  /// From AttentionPlan::apply, of specs with a window: key j is seen by query i only if j >= i + kv_length -
+  /// query_length - window_left.
   Index window_left = 0;
 };
 

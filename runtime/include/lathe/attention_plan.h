@@ -22,7 +22,7 @@ struct AttentionBatch {
   /// Ragged: key token at which each request begins. Paged: place in page_indices of its first page. May have
   /// one entry more. Contiguous: left out.
   std::span<const std::int64_t> kv_indptr{};
-  std::int64_t window_left = -1;  ///< as in the Args, for specs with a window
+  std::int64_t window_left = -1;  ///< for specs with a window: apply() puts it into the Args
 };
 
 struct AttentionPlanOptions {
@@ -66,6 +66,8 @@ class LATHE_API AttentionPlan {
   std::int64_t work_items_ = 0;
   std::int64_t merge_items_ = 0;
   std::int64_t splits_ = 0;
+  std::int64_t tile_rows_ = 0;
+  std::int64_t window_left_ = -1;
 };
 
 }  // namespace lathe

@@ -69,11 +69,9 @@ void check_complete(const AttentionSpec& spec, const Batch& batch, const Attenti
       if (spec.mask == AttentionMask::causal) end = std::clamp<std::int64_t>(ahead + last + 1, 0, end);
       const std::int64_t begin =
           spec.has_window ? std::clamp<std::int64_t>(row / group + ahead - batch.window_left, 0, end) : 0;
-      CHECK(parts.front().kv_begin <= begin);
-      CHECK(parts.front().kv_begin > begin - 64);
-      CHECK(parts.back().kv_end >= end);
+      CHECK(parts.front().kv_begin == begin);
+      CHECK(parts.back().kv_end == end);
       for (std::size_t i = 0; i < parts.size(); ++i) {
-        CHECK(parts[i].kv_begin % 64 == 0);
         CHECK((parts[i].slot >= 0) == (parts.size() > 1));
         if (i > 0) {
           CHECK(parts[i].kv_begin == parts[i - 1].kv_end);
@@ -145,6 +143,24 @@ TEST_CASE("a small batch is split until the device is filled, a large one is not
   CHECK(list_of(kSpec, {{1}, {300}}, tiling).work.size() == 2);
 }
 
+TEST_CASE("of many requests those that take far more than their share are split") {
+  // Eight blocks at once for each key-value head; the long request would take eight times as long as all others.
+  const AttentionSpec spec = spec_of({.query_heads = 32, .kv_heads = 32, .head_dim = 64});
+  const AttentionTiling tiling{.tile_rows = 16, .processors = 132};
+  std::vector<std::int64_t> keys(8, 256);
+  keys[3] = 131072;
+  const Batch batch{std::vector<std::int64_t>(8, 1), keys};
+  const AttentionWorkList list = list_of(spec, batch, tiling);
+  check_complete(spec, batch, tiling, list);
+  REQUIRE(list.merges.size() == 1);
+  CHECK(list.merges[0].request == 3);
+  CHECK(list.merges[0].slots == 8);
+  CHECK(list.work.size() == 15);
+  // Twice as long as the others is not far more.
+  keys[3] = 512;
+  CHECK(list_of(spec, {batch.queries, keys}, tiling).slots == 0);
+}
+
 TEST_CASE("long work comes first") {
   const AttentionWorkList list =
       list_of(kSpec, {{1, 1, 1}, {100, 9000, 700}}, {.tile_rows = 16, .processors = 1});
@@ -198,6 +214,15 @@ TEST_CASE("a batch that makes no sense is refused, by name and place") {
   windowed.has_window = true;
   CHECK(refusal(windowed, {two, one, zero}) ==
         "attention plan: window_left is -1, and the spec has a window");
+  CHECK(refusal(kSpec, {V{0, 1, 2}, V{15, 10}, V{0, 10, 20}}) ==
+        "attention plan: request 0 has 15 keys, but kv_indptr leaves it 10");
+  CHECK(refusal(kSpec, {two, one, zero}, {.min_work_items = -1}) ==
+        "attention plan: min_work_items is -1, allowed are 0 to 1073741311");
+  CHECK(refusal(kSpec, {two, one, zero}, {.min_merge_items = std::int64_t{1} << 60}) ==
+        "attention plan: min_merge_items is 1152921504606846976, allowed are 0 to 1073741311");
+  const V far{0, 2'000'000};
+  CHECK(refusal(kSpec, {far, V{2'000'000'000}, zero}, {.fixed_split = 64}) ==
+        "attention plan: more splits than a grid has blocks");
   const AttentionSpec paged =
       spec_of({.query_heads = 8, .kv_heads = 2, .head_dim = 64, .storage = KvStorage::paged, .page_size = 4});
   CHECK(refusal(paged, {two, one, V{0, 1}}) ==
