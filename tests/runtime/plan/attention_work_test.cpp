@@ -144,7 +144,8 @@ TEST_CASE("a small batch is split until the device is filled, a large one is not
 }
 
 TEST_CASE("of many requests those that take far more than their share are split") {
-  // Eight blocks at once for each key-value head; the long request would take eight times as long as all others.
+  // Eight blocks at once for each key-value head; the long request would take eight times as long as all
+  // others.
   const AttentionSpec spec = spec_of({.query_heads = 32, .kv_heads = 32, .head_dim = 64});
   const AttentionTiling tiling{.tile_rows = 16, .processors = 132};
   std::vector<std::int64_t> keys(8, 256);
