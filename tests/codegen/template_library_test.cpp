@@ -27,7 +27,7 @@ void write(const std::filesystem::path& path, const std::string& text) {
 TEST_CASE("the library was built with the templates and the headers of the arguments") {
   const TemplateLibrary library = TemplateLibrary::embedded();
   for (const char* name : {"cuda/rms_norm.cu", "cpu/rms_norm.cpp", "lathe/args.h", "lathe/args_base.h",
-                           "lathe/rms_norm_args.h", "lathe/rope_args.h"}) {
+                           "lathe/rms_norm_args.h", "lathe/rms_norm_backward_args.h", "lathe/rope_args.h"}) {
     INFO(name);
     const SourceFile* file = library.find(name);
     REQUIRE(file != nullptr);
@@ -83,7 +83,8 @@ TEST_CASE("a directory replaces the embedded templates, but not the headers of t
   CHECK(names_of(library.headers_of("cuda/op.cu").value()) ==
         std::vector<std::string>{"common/a.h", "lathe/args.h", "lathe/args_base.h", "lathe/attention_args.h",
                                  "lathe/attention_merge_args.h", "lathe/kv_move_args.h",
-                                 "lathe/rms_norm_args.h", "lathe/rope_args.h"});
+                                 "lathe/rms_norm_args.h", "lathe/rms_norm_backward_args.h",
+                                 "lathe/rope_args.h"});
 }
 
 TEST_CASE("a directory that cannot be read is an error that names it and the setting") {
