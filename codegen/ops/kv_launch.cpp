@@ -297,7 +297,7 @@ Result<void> check_pointers(const Side<Pointer>& side, std::size_t number) {
                                           args.blocks, entries, view.pointers));
     }
     // Equally distant ones may be given as such.
-    if (side.pointers[0] == nullptr && args.base != nullptr) {
+    if (args.base != nullptr) {
       using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const char, char>;
       for (Index i = 0; i < entries; ++i)
         side.pointers[i] = static_cast<Byte*>(args.base) + i * args.table_step;

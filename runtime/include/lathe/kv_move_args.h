@@ -68,7 +68,8 @@ enum : int {
 struct KvMoveArgs {
   KvViewArgs<const void*> src[kMaxKvViews]{};  ///< one per view of the spec
   KvViewArgs<void*> dst[kMaxKvViews]{};
-  /// The table of the view whose spec has `pointers`, at most one per side.
+  /// The table of the view whose spec has `pointers`, at most one per side. Filled in where the view's base
+  /// is given.
   const void* src_pointers[kMaxKvPointers]{};
   void* dst_pointers[kMaxKvPointers]{};
   KvIndexArgs src_index{};
