@@ -231,6 +231,16 @@ std::vector<Argument> arguments_of_kv_move(const KernelSpec& spec) {
                          {{count}},
                          "true = stored * scale"});
   }
+  if (move.rotation.dim > 0) {
+    const bool is_delta = std::any_of(move.segments.begin(), move.segments.end(),
+                                      [](const KvSegment& s) { return s.rotate == KvRotate::delta; });
+    const std::vector<Extent> tokens{{0, "tokens"}};
+    const DType dtype = move.rotation.position_dtype;
+    if (is_delta)
+      arguments.push_back({"old_positions", input, dtype, offsetof(A, old_positions), tokens, "of tokens"});
+    arguments.push_back({"new_positions", input, dtype, offsetof(A, new_positions), tokens, "of tokens"});
+    arguments.push_back(number("position_shift", offsetof(A, position_shift), "added to each new position"));
+  }
   if (move.has_checks()) {
     arguments.push_back(
         {"status", update, i32, offsetof(A, status), {{1}}, "1 negative, 2 too large, 4 duplicate"});

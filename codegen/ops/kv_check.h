@@ -24,7 +24,7 @@ inline std::int64_t group_of(const KvSegment& segment, const KvScale& scale) {
 /// Whether a segment's bytes are moved as they are.
 inline bool is_copy(const KvSegment& segment) {
   return segment.src_dtype == segment.dst_dtype && segment.src_scale.kind == KvScaleKind::none &&
-         segment.dst_scale.kind == KvScaleKind::none;
+         segment.dst_scale.kind == KvScaleKind::none && segment.rotate == KvRotate::none;
 }
 
 }  // namespace lathe::codegen

@@ -11,6 +11,7 @@
 #include "codegen/ops/kv_layout.h"
 #include "codegen/ops/kv_move_error.h"
 #include "codegen/ops/kv_move_fields.h"
+#include "codegen/ops/rope_frequencies.h"
 #include "runtime/base/try.h"
 
 namespace lathe::codegen {
@@ -64,6 +65,21 @@ Result<void> normalize_index(const KvMove& move, const char* side, const KvView&
   return {};
 }
 
+/// What the rotation does not need is as by default.
+Result<void> normalize_rotation(const KvMove& move, KvRotation& rotation) {
+  const bool is_used = std::any_of(move.segments.begin(), move.segments.end(),
+                                   [](const KvSegment& segment) { return segment.rotate != KvRotate::none; });
+  if (!is_used) {
+    if (rotation == KvRotation{}) return {};
+    return bad_kv_spec(move, "there is a rotation, but no segment is rotated",
+                       "set rotate of a segment to forward or delta");
+  }
+  LATHE_TRY(rotation.frequencies,
+            normalize_frequencies(rotation.frequencies, rotation.dim,
+                                  std::string(move.name()) + ": rotation.frequencies."));
+  return {};
+}
+
 template <KvDirection direction>
 Result<KernelSpec> normalize(const KernelSpec& given) {
   KvMoveSpec<direction> spec = std::get<KvMoveSpec<direction>>(given);
@@ -78,6 +94,7 @@ Result<KernelSpec> normalize(const KernelSpec& given) {
   LATHE_TRY(spec.planes, resolve_count(move, "planes", spec.planes, spec.src[0].planes, spec.dst[0].planes));
   LATHE_TRY(spec.heads, resolve_count(move, "heads", spec.heads, spec.src[0].heads, spec.dst[0].heads));
   LATHE_CHECK(normalize_kv_segments(KvMove(spec), spec.segments));
+  LATHE_CHECK(normalize_rotation(KvMove(spec), spec.rotation));
   // A negative slot is recognised at no cost.
   if (spec.negative == KvBadIndex::unchecked) spec.negative = KvBadIndex::skip;
   // Each slot has one token of its own.

@@ -21,6 +21,7 @@ struct KvMove {
         src_index(spec.src_index),
         dst_index(spec.dst_index),
         segments(spec.segments),
+        rotation(spec.rotation),
         planes(spec.planes),
         heads(spec.heads),
         negative(spec.negative),
@@ -33,6 +34,7 @@ struct KvMove {
   const KvIndex& src_index;
   const KvIndex& dst_index;
   const std::vector<KvSegment>& segments;
+  const KvRotation& rotation;
   std::int64_t planes;
   std::int64_t heads;
   KvBadIndex negative;

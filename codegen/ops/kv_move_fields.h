@@ -12,6 +12,7 @@
 #include <lathe/kv_move.h>
 
 #include "codegen/field.h"
+#include "codegen/ops/rope_fields.h"
 
 namespace lathe::codegen {
 
@@ -44,6 +45,11 @@ struct EnumNames<KvScaleKind> {
 template <>
 struct EnumNames<KvScaleType> {
   static constexpr std::array<std::string_view, 2> names{"f32", "ue8m0"};
+};
+
+template <>
+struct EnumNames<KvRotate> {
+  static constexpr std::array<std::string_view, 3> names{"none", "forward", "delta"};
 };
 
 namespace detail {
@@ -153,7 +159,21 @@ struct SpecFields<KvSegment> {
       F<std::optional<DType>>{"src_dtype", &S::src_dtype, {detail::kKvDTypes}, "", "unset: the view's"},
       F<std::optional<DType>>{"dst_dtype", &S::dst_dtype, {detail::kKvDTypes}, "", "unset: the view's"},
       F<KvScale>{"src_scale", &S::src_scale, {}, "", "true = stored * scale"},
-      F<KvScale>{"dst_scale", &S::dst_scale, {}, "", "stored = true / scale"}};
+      F<KvScale>{"dst_scale", &S::dst_scale, {}, "", "stored = true / scale"},
+      F<KvRotate>{"rotate", &S::rotate, {}, "", "to a new position, or from an old one to it"},
+      F<Integer>{"rotate_offset", &S::rotate_offset, {0, 8192}, "elements", "before those that are rotated"}};
+};
+
+template <>
+struct SpecFields<KvRotation> {
+  using S = KvRotation;
+  template <class T>
+  using F = Field<S, T>;
+  static constexpr std::tuple fields{
+      F<std::int64_t>{"dim", &S::dim, {0, 1024}, "elements", "that are rotated, an even number; 0: none"},
+      F<RopePairs>{"pairs", &S::pairs, {}, "", "which elements make a pair"},
+      F<RopeFrequencies>{"frequencies", &S::frequencies, {}, "", "of the pairs"},
+      F<DType>{"position_dtype", &S::position_dtype, {detail::kKvIndexDTypes}, "", "of the positions"}};
 };
 
 template <KvDirection direction>
@@ -169,6 +189,7 @@ struct SpecFields<KvMoveSpec<direction>> {
       F<KvIndex>{"src_index", &S::src_index, {}, "", "how a token finds its slot in src"},
       F<KvIndex>{"dst_index", &S::dst_index, {}, "", "how a token finds its slot in dst"},
       F<std::vector<KvSegment>>{"segments", &S::segments, {8}, "", "parts of the row; none: copy all of it"},
+      F<KvRotation>{"rotation", &S::rotation, {}, "", "of segments that are rotated"},
       F<std::int64_t>{"planes", &S::planes, {0, 16}, "", "to move; 0: all"},
       F<std::int64_t>{"heads", &S::heads, {0, 65536}, "", "to move; 0: all"},
       F<KvBadIndex>{"negative", &S::negative, {}, "", "what becomes of negative slots"},

@@ -80,6 +80,13 @@ Result<void> check_scales(const KvMove& move, const KvMoveArgs& args) {
       }
     }
   }
+  const std::size_t position_size = size_of(move.rotation.position_dtype);
+  for (const void* positions : {args.old_positions, args.new_positions}) {
+    if (move.rotation.dim == 0 || reinterpret_cast<std::uintptr_t>(positions) % position_size == 0) continue;
+    return bad_kv_argument(
+        move, fmt::format("positions at {} are not at a multiple of the {} bytes of {}", positions,
+                          position_size, name_of(move.rotation.position_dtype)));
+  }
   if (move.has_checks() && args.status == nullptr) {
     return bad_kv_argument(move, "status is null, and a policy of the spec is report",
                            "give it an int that the kernel can write, set to 0");

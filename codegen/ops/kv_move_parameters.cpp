@@ -11,6 +11,7 @@
 #include "codegen/ops/kv_move_error.h"
 #include "codegen/ops/kv_move_fields.h"
 #include "codegen/ops/kv_tiling.h"
+#include "codegen/ops/rope_frequencies.h"
 
 namespace lathe::codegen {
 
@@ -103,8 +104,15 @@ Index width_of(const KvMove& move, const KvSegment& segment) {
     return side.alignment() % std::min<Index>(16, bytes) == 0 && side.keeps_to_pieces(bytes);
   };
   const Index group = segment.dst_scale.kind == KvScaleKind::stored ? segment.dst_scale.group : segment.count;
+  // Pairs must not lie across packs, nor packs across the ends of what is rotated.
+  const auto keeps_pairs = [&](Index pack) {
+    if (segment.rotate == KvRotate::none) return true;
+    const Index unit = move.rotation.pairs == RopePairs::half ? move.rotation.dim / 2 : move.rotation.dim;
+    return unit % pack == 0 && segment.rotate_offset % pack == 0 && segment.count % pack == 0;
+  };
   for (const Index pack : {8, 4}) {
-    if (group % pack == 0 && fits(src, *segment.src_dtype, pack) && fits(dst, *segment.dst_dtype, pack))
+    if (group % pack == 0 && keeps_pairs(pack) && fits(src, *segment.src_dtype, pack) &&
+        fits(dst, *segment.dst_dtype, pack))
       return pack;
   }
   return 1;
@@ -117,14 +125,26 @@ std::string_view type_text(const KvSegment& segment, DType dtype) {
 std::string segments_text(const KvMove& move, const KvTiling& tiling) {
   std::string text = "{";
   for (const KvSegment& segment : move.segments) {
-    text += fmt::format("{}{{KvType::{}, KvType::{}, {}, {}, {}, {}, {}, {}, {}, {}, {}}}",
+    text += fmt::format("{}{{KvType::{}, KvType::{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, KvRotate::{}, {}}}",
                         text.size() > 1 ? ", " : "", type_text(segment, *segment.src_dtype),
                         type_text(segment, *segment.dst_dtype), segment.src_view, segment.dst_view,
                         segment.plane, segment.src_offset, segment.dst_offset, segment.count * tiling.merged,
                         width_of(move, segment), scale_text(segment.src_scale, move.src[0]),
-                        scale_text(segment.dst_scale, move.dst[0]));
+                        scale_text(segment.dst_scale, move.dst[0]), enum_name(segment.rotate),
+                        segment.rotate_offset);
   }
   return text + "}";
+}
+
+std::string rotation_text(const KvRotation& rotation) {
+  return fmt::format("{{{}, {}, {}, static_cast<float>({:a})}}", rotation.dim,
+                     rotation.pairs == RopePairs::half, rotation.position_dtype == i64,
+                     rotation.frequencies.attention_factor.value_or(1.0));
+}
+
+std::string turns_text(const KvRotation& rotation) {
+  if (rotation.dim == 0) return "{0}";
+  return array_literal(turns_per_position(rotation.frequencies, rotation.dim));
 }
 
 }  // namespace
@@ -147,6 +167,8 @@ Result<RenderPlan> plan_kv_move(const KernelSpec& spec, const Target& target) {
                      {"kSrcIndex", index_text(move.src_index, 0)},
                      {"kDstIndex", index_text(move.dst_index, 1)},
                      {"kSegments", segments_text(move, tiling)},
+                     {"kRotation", rotation_text(move.rotation)},
+                     {"kTurns", turns_text(move.rotation)},
                      {"kPlanes", fmt::to_string(move.planes)},
                      {"kHeads", fmt::to_string(tiling.heads)},
                      {"kTileTokens", fmt::to_string(tiling.tile_tokens)},

@@ -141,6 +141,35 @@ Result<void> check_scale(const End& end, const KvSegment& segment, KvScale& scal
                      : "leave all of it out, or choose a kind");
 }
 
+/// Pairs lie in the segment, and a whole row shares what a group must.
+Result<void> check_rotation(const End& end, const KvSegment& segment) {
+  const std::int64_t dim = end.move.rotation.dim;
+  if (segment.rotate == KvRotate::none) {
+    if (segment.rotate_offset == 0) return {};
+    return end.bad(fmt::format("rotate_offset is {}, but rotate is none", segment.rotate_offset),
+                   "leave it out");
+  }
+  if (dim == 0 || dim % 2 != 0) {
+    return end.bad(fmt::format("it is rotated, but dim of the spec's rotation is {}", dim),
+                   "dim is how many elements are rotated, an even number");
+  }
+  if (segment.rotate_offset + dim > segment.count) {
+    return end.bad(fmt::format("elements {} to {} are rotated, but it has {}", segment.rotate_offset,
+                               segment.rotate_offset + dim, segment.count));
+  }
+  constexpr std::int64_t kMaxCount = 8192;  // that registers or a first-level cache can hold
+  if (segment.count > kMaxCount) {
+    return end.bad(fmt::format("{} elements with a rotation, allowed are {}", segment.count, kMaxCount),
+                   "make what is not rotated a segment of its own");
+  }
+  if (segment.dst_scale.kind == KvScaleKind::stored && segment.dst_scale.group != segment.count) {
+    return end.bad(fmt::format("dst_scale: groups of {} elements, but rotated ones share one scale",
+                               segment.dst_scale.group),
+                   "leave group out, or make what is not rotated a segment of its own");
+  }
+  return {};
+}
+
 /// A copy is one of bytes, so that its elements' type makes no other kernel.
 void count_in_bytes(KvSegment& segment) {
   segment.count *= static_cast<std::int64_t>(size_of(*segment.src_dtype));
@@ -183,6 +212,7 @@ Result<void> normalize_segment(const KvMove& move, std::size_t number, KvSegment
                           copies ? 1 : src_size));
   LATHE_CHECK(check_bytes(dst, dst.of_view(), "it", segment.dst_offset, segment.count * dst_size,
                           copies ? 1 : dst_size));
+  LATHE_CHECK(check_rotation(src, segment));
   if (copies) count_in_bytes(segment);
   return {};
 }

@@ -11,6 +11,7 @@ enum class KvBadIndex { skip, report, unchecked };
 enum class KvDuplicates { last, report, unchecked };
 enum class KvScaleKind { none, table, stored };
 enum class KvScaleType { f32, ue8m0 };
+enum class KvRotate { none, forward, delta };
 enum class KvType { bytes, f32, f16, bf16, e4m3, e5m2 };
 
 /// A view. Steps are bytes; -1: given with each launch.
@@ -68,4 +69,13 @@ struct SegmentFacts {
   int width{};  ///< bytes per access of a copy; elements of a conversion
   ScaleFacts src_scale{};
   ScaleFacts dst_scale{};
+  KvRotate rotate{};
+  lathe::Index rotate_offset{};
+};
+
+struct RotationFacts {
+  int dim{};
+  bool is_half{};  ///< pairs are dim / 2 apart; else neighbours
+  bool is_wide{};  ///< positions of 64 bits
+  float attention_factor{};
 };

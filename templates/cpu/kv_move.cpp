@@ -4,6 +4,7 @@
 #include <lathe/args.h>
 
 #include "common/kv_index.h"
+#include "common/kv_rotation.h"
 #include "common/kv_scale.h"
 #include "common/kv_view.h"
 #include "cpu/kv_convert.h"
@@ -15,8 +16,10 @@ constexpr ViewFacts kDstViews[] = {{.block_size = 1, .block_step = 256}};
 constexpr IndexFacts kSrcIndex = {KvIndexKind::slots, true, 1, 0};
 constexpr IndexFacts kDstIndex = {KvIndexKind::identity, false, 1, 1};
 constexpr SegmentFacts kSegments[] = {{.plane = -1, .count = 256, .width = 16}};
-constexpr int kPlanes = 1;  // that are moved
-constexpr int kHeads = 8;   // likewise; those that lie together on both sides are one
+constexpr RotationFacts kRotation = {0, true, true, 1.0f};
+constexpr Angle kTurns[] = {0};  // that one position makes, per pair
+constexpr int kPlanes = 1;       // that are moved
+constexpr int kHeads = 8;        // likewise; those that lie together on both sides are one
 constexpr int kTileTokens = 16;
 constexpr int kParts = 1;  // of a token's row
 constexpr KvBadIndex kNegative = KvBadIndex::skip;
@@ -216,22 +219,53 @@ inline void copy_row(const Place& place, const Tile& tile, bool streams) {
 template <int kSegment>
 constexpr Index batch_elements() {
   constexpr SegmentFacts segment = kSegments[kSegment];
+  if (segment.rotate != KvRotate::none) return segment.count;
   if (segment.dst_scale.kind == KvScaleKind::stored) return segment.dst_scale.group;
   if (segment.src_scale.kind == KvScaleKind::stored) return segment.src_scale.group;
   return smaller(segment.count, 1024);
+}
+
+constexpr int kPairs = kRotation.dim > 0 ? kRotation.dim / 2 : 1;
+
+/// A token's sines and cosines, which its heads share.
+struct Turns {
+  SinCos<float> of[kPairs];
+};
+
+template <int kSegment>
+inline void find_turns(const KvMoveArgs& args, Index token, Turns& turns) {
+  constexpr KvRotate kRotate = kSegments[kSegment].rotate;
+  const Angle positions = positions_to_turn(kRotation, kRotate, args, token);
+  for (int pair = 0; pair < kPairs; ++pair) {
+    turns.of[pair] = sin_cos_for(kRotation, kRotate, positions * kTurns[pair]);
+  }
+}
+
+/// Turns the pairs among a row's values.
+template <int kSegment>
+inline void turn(const Turns& turns, float* values) {
+  float* const first = values + kSegments[kSegment].rotate_offset;
+  constexpr int kStride = kRotation.is_half ? 1 : 2;
+  constexpr int kPartner = kRotation.is_half ? kPairs : 1;
+  for (int pair = 0; pair < kPairs; ++pair) {
+    float* const x = first + pair * kStride;
+    rotate(x[0], x[kPartner], turns.of[pair].sin, turns.of[pair].cos);
+  }
 }
 
 /// Elements of a row that are converted together.
 struct Batch {
   Index first;
   int count;
+  const Turns& turns;
 };
 
 template <int kSegment>
 inline void scale_batch(const KvMoveArgs& args, const Tile& tile, const Place& place, const Batch& batch,
                         float* values) {
   const Index head = place.head;
-  const auto [first, count] = batch;
+  const Index first = batch.first;
+  const int count = batch.count;
   constexpr SegmentFacts segment = kSegments[kSegment];
   constexpr ScaleFacts from = segment.src_scale;
   constexpr ScaleFacts to = segment.dst_scale;
@@ -249,6 +283,7 @@ inline void scale_batch(const KvMoveArgs& args, const Tile& tile, const Place& p
       return value * stored_scale(from, place.src_scales, (first + i) / from.group);
     });
   }
+  if constexpr (segment.rotate != KvRotate::none) turn<kSegment>(batch.turns, values);
   if constexpr (to.kind == KvScaleKind::table) {
     const float scale = table_scale(to, args, args.dst_first_layer + tile.layer,
                                     args.dst_first_plane + tile.plane, args.dst_first_head + head);
@@ -262,7 +297,7 @@ inline void scale_batch(const KvMoveArgs& args, const Tile& tile, const Place& p
 }
 
 template <int kSegment>
-inline void convert_row(const KvMoveArgs& args, const Tile& tile, const Place& place) {
+inline void convert_row(const KvMoveArgs& args, const Tile& tile, const Place& place, const Turns& turns) {
   constexpr SegmentFacts segment = kSegments[kSegment];
   constexpr ViewFacts from = kSrcViews[segment.src_view];
   constexpr ViewFacts to = kDstViews[segment.dst_view];
@@ -284,7 +319,7 @@ inline void convert_row(const KvMoveArgs& args, const Tile& tile, const Place& p
       widen_elements<Src>(place.src + content_offset(from, place.src_piece_step, byte),
                           static_cast<int>(smaller(kSrcRun, count)), values + i);
     }
-    scale_batch<kSegment>(args, tile, place, {first, count}, values);
+    scale_batch<kSegment>(args, tile, place, {first, count, turns}, values);
     for (Index i = 0; i < count; i += kDstRun) {
       const Index byte = segment.dst_offset + (first + i) * kDstBytes;
       narrow_elements<Dst>(place.dst + content_offset(to, place.dst_piece_step, byte),
@@ -294,19 +329,23 @@ inline void convert_row(const KvMoveArgs& args, const Tile& tile, const Place& p
 }
 
 template <int kSegment = 0>
-inline void move_segments(const KvMoveArgs& args, const Tile& tile, const Rows& rows, Index head,
+inline void move_segments(const KvMoveArgs& args, const Tile& tile, Index token, const Rows& rows,
                           bool streams) {
   if constexpr (kSegment < kSegmentCount) {
     constexpr SegmentFacts segment = kSegments[kSegment];
     if (segment.plane < 0 || segment.plane == tile.plane) {
-      const Place place = place_of<kSegment>(args, rows, head);
-      if constexpr (segment.src_type == KvType::bytes) {
-        copy_row<kSegment>(place, tile, streams);
-      } else {
-        convert_row<kSegment>(args, tile, place);
+      Turns turns;
+      if constexpr (segment.rotate != KvRotate::none) find_turns<kSegment>(args, token, turns);
+      for (Index head = 0; head < kHeads; ++head) {
+        const Place place = place_of<kSegment>(args, rows, head);
+        if constexpr (segment.src_type == KvType::bytes) {
+          copy_row<kSegment>(place, tile, streams);
+        } else {
+          convert_row<kSegment>(args, tile, place, turns);
+        }
       }
     }
-    move_segments<kSegment + 1>(args, tile, rows, head, streams);
+    move_segments<kSegment + 1>(args, tile, token, rows, streams);
   }
 }
 
@@ -355,8 +394,7 @@ extern "C" void lathe_kv_move(const KvMoveArgs* args, Index first_block, Index l
       const Tile tile = tile_at(*args, number);
       for (Index token = tile.first_token; token < tile.last_token; ++token) {
         Rows rows;
-        if (!find_rows(*args, tile, token, rows)) continue;
-        for (Index head = 0; head < kHeads; ++head) move_segments(*args, tile, rows, head, streams);
+        if (find_rows(*args, tile, token, rows)) move_segments(*args, tile, token, rows, streams);
       }
     }
   }

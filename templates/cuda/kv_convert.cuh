@@ -1,7 +1,7 @@
 // Elements that are read as one type and written as another, in groups that share a scale.
 #pragma once
 
-#include "common/kv_facts.h"
+#include "common/kv_rotation.h"
 #include "cuda/fp8.cuh"
 #include "cuda/pack.cuh"
 
@@ -44,8 +44,16 @@ constexpr int power_of_two_up_to(int n) {
   return power;
 }
 
-/// kCount elements, held by the lanes that share the group: each has packs of kPack, kLanes packs apart.
-template <KvType kSrc, KvType kDst, int kPack, int kCount>
+/// Which elements of a group make pairs. `dim` of 0: none.
+struct PairShape {
+  int dim;
+  int offset;
+  bool is_half;
+};
+
+/// kCount elements, held by the lanes that share the group in packs of kPack, kLanes packs apart. Of pairs
+/// that lie in two packs a lane holds both, one after the other.
+template <KvType kSrc, KvType kDst, int kPack, int kCount, PairShape kPairs>
 struct GroupOf {
   using Src = typename ElementOf<kSrc>::Type;
   using Dst = typename ElementOf<kDst>::Type;
@@ -54,8 +62,13 @@ struct GroupOf {
   static constexpr int kDstBytes = sizeof(typename Dst::Storage);
   static constexpr float kLargest = largest_of<Dst>();
   static constexpr int kPacks = kCount / kPack;
-  static constexpr int kLanes = kPacks < 32 ? power_of_two_up_to(kPacks) : 32;
-  static constexpr int kRounds = (kPacks + kLanes - 1) / kLanes;
+  /// Packs that hold the first elements of pairs, where others hold the second.
+  static constexpr int kPairPacks = kPairs.is_half || kPack == 1 ? kPairs.dim / 2 / kPack : 0;
+  static constexpr int kOtherPacks = kPacks - 2 * kPairPacks;
+  static constexpr int kMostPacks = kPairPacks > kOtherPacks ? kPairPacks : kOtherPacks;
+  static constexpr int kLanes = kMostPacks < 32 ? power_of_two_up_to(kMostPacks) : 32;
+  static constexpr int kPairRounds = (kPairPacks + kLanes - 1) / kLanes;
+  static constexpr int kRounds = 2 * kPairRounds + (kOtherPacks + kLanes - 1) / kLanes;
 
   float values[kRounds][kPack];
 
@@ -65,10 +78,48 @@ struct GroupOf {
   /// Calls `visit(round, first element)` for each pack of this lane.
   template <class Visit>
   __device__ static void for_each_pack(Visit visit) {
+    constexpr int kFirstStride = kPairs.is_half ? 1 : 2;
+    constexpr int kSecond = kPairs.is_half ? kPairPacks : 1;
 #pragma unroll
-    for (int round = 0; round < kRounds; ++round) {
-      const int pack = round * kLanes + lane();
-      if (kPacks % kLanes == 0 || pack < kPacks) visit(round, pack * kPack);
+    for (int round = 0; round < kPairRounds; ++round) {
+      const int slot = round * kLanes + lane();
+      const int pack = kPairs.offset / kPack + slot * kFirstStride;
+      if (kPairPacks % kLanes == 0 || slot < kPairPacks) {
+        visit(2 * round, pack * kPack);
+        visit(2 * round + 1, (pack + kSecond) * kPack);
+      }
+    }
+#pragma unroll
+    for (int round = 2 * kPairRounds; round < kRounds; ++round) {
+      const int other = (round - 2 * kPairRounds) * kLanes + lane();
+      const int pack = other < kPairs.offset / kPack ? other : other + 2 * kPairPacks;
+      if (kOtherPacks % kLanes == 0 || other < kOtherPacks) visit(round, pack * kPack);
+    }
+  }
+
+  /// Turns each pair by `angle_of(pair)`, a sine and a cosine.
+  template <class AngleOf>
+  __device__ void turn(AngleOf angle_of) {
+    if constexpr (kPairPacks > 0) {
+#pragma unroll
+      for (int round = 0; round < kPairRounds; ++round) {
+        const int slot = round * kLanes + lane();
+        if (slot >= kPairPacks) continue;
+#pragma unroll
+        for (int i = 0; i < kPack; ++i) {
+          const SinCos<float> angle = angle_of(slot * kPack + i);
+          rotate(values[2 * round][i], values[2 * round + 1][i], angle.sin, angle.cos);
+        }
+      }
+    } else {
+      for_each_pack([&](int round, int first) {
+        if (first < kPairs.offset || first >= kPairs.offset + kPairs.dim) return;
+#pragma unroll
+        for (int i = 0; i + 1 < kPack; i += 2) {
+          const SinCos<float> angle = angle_of((first - kPairs.offset + i) / 2);
+          rotate(values[round][i], values[round][i + 1], angle.sin, angle.cos);
+        }
+      });
     }
   }
 

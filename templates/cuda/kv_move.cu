@@ -19,8 +19,10 @@ constexpr ViewFacts kDstViews[] = {{.block_size = 1, .block_step = 256}};
 constexpr IndexFacts kSrcIndex = {KvIndexKind::slots, true, 1, 0};
 constexpr IndexFacts kDstIndex = {KvIndexKind::identity, false, 1, 1};
 constexpr SegmentFacts kSegments[] = {{.plane = -1, .count = 256, .width = 16}};
-constexpr int kPlanes = 1;  // that are moved
-constexpr int kHeads = 8;   // likewise; those that lie together on both sides are one
+constexpr RotationFacts kRotation = {0, true, true, 1.0f};
+constexpr Angle kTurns[] = {0};  // that one position makes, per pair
+constexpr int kPlanes = 1;       // that are moved
+constexpr int kHeads = 8;        // likewise; those that lie together on both sides are one
 constexpr int kTileTokens = 16;
 constexpr int kParts = 1;  // of a token's row
 constexpr KvBadIndex kNegative = KvBadIndex::skip;
@@ -203,9 +205,13 @@ __device__ inline void convert_segment(const KvMoveArgs& args, const Rows& rows,
   constexpr SegmentFacts segment = kSegments[kSegment];
   constexpr ViewFacts from = kSrcViews[segment.src_view];
   constexpr ViewFacts to = kDstViews[segment.dst_view];
-  using Group =
-      GroupOf<segment.src_type, segment.dst_type, segment.width,
-              segment.dst_scale.kind == KvScaleKind::stored ? segment.dst_scale.group : segment.width>;
+  // What shares a scale, or pairs, is in one group.
+  constexpr bool kRotates = segment.rotate != KvRotate::none;
+  constexpr bool kStores = segment.dst_scale.kind == KvScaleKind::stored;
+  constexpr int kGroup = kRotates ? segment.count : kStores ? segment.dst_scale.group : segment.width;
+  constexpr PairShape kPairs{kRotates ? kRotation.dim : 0, static_cast<int>(segment.rotate_offset),
+                             kRotation.is_half};
+  using Group = GroupOf<segment.src_type, segment.dst_type, segment.width, kGroup, kPairs>;
   constexpr int kItems = static_cast<int>(segment.count / Group::kElements);
   const Index src_piece_step = step_of(from.piece_step, args.src[segment.src_view].piece_step);
   const Index dst_piece_step = step_of(to.piece_step, args.dst[segment.dst_view].piece_step);
@@ -232,6 +238,10 @@ __device__ inline void convert_segment(const KvMoveArgs& args, const Rows& rows,
       group.apply([&](int element, float value) {
         return value * stored_scale(segment.src_scale, scales, (first + element) / segment.src_scale.group);
       });
+    }
+    if constexpr (kRotates) {
+      const Angle positions = positions_to_turn(kRotation, segment.rotate, args, tile.first_token + token);
+      group.turn([&](int pair) { return sin_cos_for(kRotation, segment.rotate, positions * kTurns[pair]); });
     }
     if constexpr (segment.dst_scale.kind == KvScaleKind::table) {
       const float scale = table_scale(segment.dst_scale, args, args.dst_first_layer + tile.layer,

@@ -237,3 +237,13 @@ TEST_CASE("kv launch: scales, status and workspace that are missing") {
   CHECK(grids[0].x == 1);
   CHECK(grids[2].x == 12);
 }
+
+TEST_CASE("kv launch: positions of rotated segments") {
+  KvGatherSpec spec = plain_gather();
+  spec.segments = {{.rotate = KvRotate::delta}};
+  spec.rotation = {.dim = 128, .position_dtype = i32};
+  Fixture f(spec);
+  CHECK(f.complaint() == "nothing");  // null counts as 0
+  f.args.old_positions = fake(4098);
+  CHECK(f.complaint() == "positions at 0x1002 are not at a multiple of the 4 bytes of i32");
+}

@@ -91,3 +91,41 @@ TEST_CASE("kv segments: conversions and scales that do not fit") {
   CHECK(of_segment(segment) ==
         "segments[0]: dst_scale is written from the largest magnitude, but dst_dtype is f16");
 }
+
+TEST_CASE("kv segments: rotations that do not fit") {
+  KvGatherSpec spec = plain_gather();
+  spec.rotation.dim = 64;
+  CHECK(complaint(spec) == "there is a rotation, but no segment is rotated");
+  const auto of_rotated = [](KvSegment segment, std::int64_t dim) {
+    KvGatherSpec rotated = plain_gather();
+    rotated.segments = {segment};
+    rotated.rotation.dim = dim;
+    return complaint(rotated);
+  };
+  KvSegment segment{.rotate = KvRotate::delta};
+  CHECK(of_rotated(segment, 128) == "nothing");
+  CHECK(of_rotated(segment, 0) == "segments[0]: it is rotated, but dim of the spec's rotation is 0");
+  CHECK(of_rotated(segment, 63) == "segments[0]: it is rotated, but dim of the spec's rotation is 63");
+  segment.rotate_offset = 96;
+  CHECK(of_rotated(segment, 64) == "segments[0]: elements 96 to 160 are rotated, but it has 128");
+  CHECK(of_segment({.rotate_offset = 4}) == "segments[0]: rotate_offset is 4, but rotate is none");
+  segment = {.count = 64, .dst_dtype = e4m3, .rotate = KvRotate::delta};
+  segment.dst_scale = {.kind = KvScaleKind::stored, .group = 32, .offset = 128};
+  CHECK(of_rotated(segment, 64) ==
+        "segments[0]: dst_scale: groups of 32 elements, but rotated ones share one scale");
+  KvGatherSpec wide = plain_gather();
+  wide.src[0].content = wide.dst[0].content = 8194;
+  wide.segments = {{.rotate = KvRotate::forward}};
+  wide.rotation.dim = 64;
+  CHECK(complaint(wide) == "segments[0]: 8194 elements with a rotation, allowed are 8192");
+}
+
+TEST_CASE("kv segments: a rotated segment is a conversion, even from a type to itself") {
+  KvGatherSpec spec = plain_gather();
+  spec.segments = {{.rotate = KvRotate::delta}};
+  spec.rotation.dim = 128;
+  const KvGatherSpec result = normalized(spec);
+  CHECK(result.segments[0].count == 128);
+  CHECK(result.segments[0].src_dtype == bf16);
+  CHECK(normalized(result) == result);
+}

@@ -45,8 +45,13 @@ struct KvCase {
   Index src_first_plane = 0, dst_first_plane = 0;
   Index src_first_head = 0, dst_first_head = 0;
   Index max_blocks = 0;
-  std::vector<float> scales{};  ///< all tables
-  bool has_nans = false;        ///< one NaN is as good as another; bytes of u8 count as e4m3
+  std::vector<float> scales{};         ///< all tables
+  std::vector<Index> old_positions{};  ///< converted to the spec's dtype
+  std::vector<Index> new_positions{};
+  Index position_shift = 0;
+  /// Sines and cosines are approximations: elements may be neighbours of the expected ones in their dtype.
+  bool is_rotated = false;
+  bool has_nans = false;  ///< one NaN is as good as another; bytes of u8 count as e4m3
   std::uint32_t seed = 1;
 };
 

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 
+#include "tests/reference/rope.h"
 #include "tests/reference/rounding.h"
 
 namespace lathe::reference {
@@ -207,8 +208,31 @@ float table_scale(const KvScale& scale, const KvMoveArgs& args, const KvView& vi
   return args.scales[scale.table][scale.first + offset];
 }
 
+/// Sines and cosines of a token's pairs.
+std::vector<RopeAngle> angles_of(const KvRotation& rotation, KvRotate rotate, const KvMoveArgs& args,
+                                 Index token) {
+  const auto at = [&](const void* from) -> Index {
+    if (from == nullptr) return 0;
+    return rotation.position_dtype == i64 ? static_cast<const std::int64_t*>(from)[token]
+                                          : static_cast<const std::int32_t*>(from)[token];
+  };
+  const bool is_delta = rotate == KvRotate::delta;
+  const Index position =
+      at(args.new_positions) + args.position_shift - (is_delta ? at(args.old_positions) : 0);
+  RopeSpec rope;
+  rope.rotary_dim = rotation.dim;
+  rope.frequencies = rotation.frequencies;
+  // The factor belongs to the way from no position to one.
+  if (is_delta) rope.frequencies.attention_factor = 1.0;
+  std::vector<RopeAngle> angles = rope_angles(rope, {std::abs(position)});
+  for (RopeAngle& angle : angles) angle.sin = position < 0 ? -angle.sin : angle.sin;
+  return angles;
+}
+
 /// Runs one segment on one row.
 struct Row {
+  const KvMove& move;
+  Index token;
   const KvMoveArgs& args;
   const Side<const void*>& src;
   const Side<void*>& dst;
@@ -259,6 +283,22 @@ struct Row {
     return value;
   }
 
+  /// Turned in double precision and rounded to a float, as kernels hold values between the scales.
+  void turn(const KvSegment& s, std::vector<float>& values) const {
+    const auto pairs = static_cast<std::size_t>(move.rotation.dim / 2);
+    const auto offset = static_cast<std::size_t>(s.rotate_offset);
+    const std::vector<RopeAngle> angles = angles_of(move.rotation, s.rotate, args, token);
+    for (std::size_t i = 0; i < pairs; ++i) {
+      const bool is_half = move.rotation.pairs == RopePairs::half;
+      float& x = values[offset + (is_half ? i : 2 * i)];
+      float& y = values[offset + (is_half ? i + pairs : 2 * i + 1)];
+      const double a = static_cast<double>(x);
+      const double b = static_cast<double>(y);
+      x = static_cast<float>(a * angles[i].cos - b * angles[i].sin);
+      y = static_cast<float>(b * angles[i].cos + a * angles[i].sin);
+    }
+  }
+
   void convert(const KvSegment& s, DType src_dtype, DType dst_dtype, Index count) const {
     const auto size = static_cast<Index>(size_of(dst_dtype));
     const bool stores = s.dst_scale.kind == KvScaleKind::stored;
@@ -268,8 +308,9 @@ struct Row {
       float amax = 0;
       for (Index i = first; i < first + group; ++i) {
         values.push_back(true_value(s, src_dtype, count, i));
-        amax = std::fmax(amax, std::fabs(values.back()));
       }
+      if (s.rotate != KvRotate::none) turn(s, values);
+      for (const float value : values) amax = std::fmax(amax, std::fabs(value));
       const float group_scale = stores ? store(s.dst_scale, dst_dtype, first / group, amax) : 1;
       for (Index i = first; i < first + group; ++i) {
         float value = values[static_cast<std::size_t>(i - first)];
@@ -292,7 +333,7 @@ struct Row {
     const Index row = view.content * static_cast<Index>(size_of(view.dtype));
     const Index count = s.count != 0 ? s.count : (row - s.src_offset) / size;
     const bool copies = src_dtype == dst_dtype && s.src_scale.kind == KvScaleKind::none &&
-                        s.dst_scale.kind == KvScaleKind::none;
+                        s.dst_scale.kind == KvScaleKind::none && s.rotate == KvRotate::none;
     if (copies) {
       copy(s, count * size);
     } else {
@@ -332,6 +373,8 @@ int kv_move(const KvMove& move, const KvMoveArgs& args) {
       for (Index plane = 0; plane < planes; ++plane) {
         for (Index head = 0; head < heads; ++head) {
           const Row row{
+              move,
+              token,
               args,
               src,
               dst,

@@ -16,12 +16,14 @@ struct KvMove {
         src_index(spec.src_index),
         dst_index(spec.dst_index),
         segments(spec.segments),
+        rotation(spec.rotation),
         planes(spec.planes),
         heads(spec.heads) {}
 
   std::vector<KvView> src, dst;
   KvIndex src_index, dst_index;
   std::vector<KvSegment> segments;
+  KvRotation rotation;
   std::int64_t planes, heads;
 };
 

@@ -163,3 +163,39 @@ TEST_CASE("kv reference: scales of a table, per layer and head") {
   CHECK(result[2] == 4);
   CHECK(result[3] == 1);
 }
+
+TEST_CASE("kv reference: rotations") {
+  // One pair, which turns by one radian per position: (1, 0) becomes (cos, sin).
+  KvGatherSpec spec{.src = {{.axes = "N C", .dtype = f32, .content = 3}},
+                    .dst = {{.axes = "N C", .dtype = f32, .content = 3}},
+                    .segments = {{.rotate = KvRotate::forward, .rotate_offset = 1}},
+                    .rotation = {.dim = 2}};
+  const float values[] = {7, 1, 0, 7, 0, 2};
+  const std::int64_t old_positions[] = {5, 9};
+  const std::int64_t new_positions[] = {2, 8};
+  float result[6] = {};
+  KvMoveArgs args{.tokens = 2, .old_positions = old_positions, .new_positions = new_positions};
+  args.src[0] = {.base = values, .blocks = 2};
+  args.dst[0] = {.base = result, .blocks = 2};
+  const auto run = [&] { CHECK(reference::kv_move(reference::KvMove(spec), args) == 0); };
+  run();
+  CHECK(result[0] == 7);
+  CHECK(result[1] == static_cast<float>(-0.4161468365471424));  // cos 2
+  CHECK(result[2] == static_cast<float>(0.9092974268256817));   // sin 2
+  // From 5 to 2 and from 9 to 8: by -3 and by -1.
+  spec.segments[0].rotate = KvRotate::delta;
+  run();
+  CHECK(result[1] == static_cast<float>(-0.9899924966004454));     // cos 3
+  CHECK(result[2] == static_cast<float>(-0.1411200080598672));     // -sin 3
+  CHECK(result[4] == static_cast<float>(2 * 0.8414709848078965));  // 2 sin 1
+  CHECK(result[5] == static_cast<float>(2 * 0.5403023058681398));  // 2 cos 1
+  // By a distance for all; the factor of scaled frequencies counts forward only.
+  args.old_positions = args.new_positions = nullptr;
+  args.position_shift = 2;
+  spec.rotation.frequencies.attention_factor = 3.0;
+  run();
+  CHECK(result[1] == static_cast<float>(-0.4161468365471424));
+  spec.segments[0].rotate = KvRotate::forward;
+  run();
+  CHECK(result[1] == static_cast<float>(3 * -0.4161468365471424));
+}

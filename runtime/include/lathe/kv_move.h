@@ -8,6 +8,7 @@
 
 #include <lathe/dtype.h>
 #include <lathe/kv_move_args.h>
+#include <lathe/rope.h>
 
 namespace lathe {
 
@@ -50,6 +51,13 @@ enum class KvScaleKind : std::uint8_t {
 enum class KvScaleType : std::uint8_t {
   f32,
   ue8m0,  ///< one byte: the exponent of a power of two, 127 for 1; rounded up when written
+};
+
+/// Whether a segment's elements are rotated: see KvRotation.
+enum class KvRotate : std::uint8_t {
+  none,
+  forward,  ///< to their new position, from none
+  delta,    ///< from their old position to their new one, by one angle: sin and cos without attention factor
 };
 
 /// A tensor, as the kernel addresses it: coordinates layer, plane, slot, head and byte of the content.
@@ -106,6 +114,17 @@ struct KvScale {
   friend bool operator==(const KvScale&, const KvScale&) = default;
 };
 
+/// The rotary embedding that segments are rotated by, between reading and writing, in fp32. Positions come
+/// from KvMoveArgs.
+struct KvRotation {
+  std::int64_t dim = 0;  ///< elements that are rotated, an even number; 0: there is no rotation
+  RopePairs pairs = RopePairs::half;
+  RopeFrequencies frequencies{};
+  DType position_dtype = i64;  ///< of old_positions and new_positions: i32 or i64
+
+  friend bool operator==(const KvRotation&, const KvRotation&) = default;
+};
+
 /// A part of the row: read, brought to true values, written. Without conversion the bytes are copied.
 struct KvSegment {
   std::int64_t src_view = 0;
@@ -118,6 +137,8 @@ struct KvSegment {
   std::optional<DType> dst_dtype{};
   KvScale src_scale{};
   KvScale dst_scale{};
+  KvRotate rotate = KvRotate::none;  ///< between the two scales
+  std::int64_t rotate_offset = 0;    ///< elements before those that are rotated
 
   friend bool operator==(const KvSegment&, const KvSegment&) = default;
 };
@@ -135,8 +156,9 @@ struct KvMoveSpec {
   KvIndex src_index{};
   KvIndex dst_index{};
   std::vector<KvSegment> segments{};  ///< at most 8; empty: the whole row is copied
-  std::int64_t planes = 0;            ///< to move; 0: all, which must then be as many on both sides
-  std::int64_t heads = 0;             ///< likewise
+  KvRotation rotation{};
+  std::int64_t planes = 0;  ///< to move; 0: all, which must then be as many on both sides
+  std::int64_t heads = 0;   ///< likewise
   KvBadIndex negative = KvBadIndex::skip;
   KvBadIndex bounds = KvBadIndex::skip;
   KvDuplicates duplicates = KvDuplicates::last;

@@ -81,7 +81,12 @@ struct KvMoveArgs {
   Index workspace_bytes = 0;
   Index tokens = 0;       ///< may be 0: nothing is launched
   Index first_token = 0;  ///< tokens before this one are not moved
-  Index layers = 0;       ///< to move; 0: all, which must then be as many on both sides
+  /// [tokens], for segments that are rotated. By new_positions[token] - old_positions[token] +
+  /// position_shift, where null counts as 0; rotated forward, by the new position and the shift.
+  const void* old_positions = nullptr;
+  const void* new_positions = nullptr;
+  Index position_shift = 0;
+  Index layers = 0;  ///< to move; 0: all, which must then be as many on both sides
   Index src_first_layer = 0;
   Index dst_first_layer = 0;
   Index src_first_plane = 0;
