@@ -44,7 +44,7 @@ struct EnumNames<KvScaleKind> {
 };
 template <>
 struct EnumNames<KvScaleType> {
-  static constexpr std::array<std::string_view, 2> names{"f32", "ue8m0"};
+  static constexpr std::array<std::string_view, 3> names{"f32", "ue8m0", "f32_power_of_two"};
 };
 
 template <>

@@ -103,7 +103,7 @@ Result<void> check_stored(const End& end, const KvSegment& segment, const KvScal
     return end.bad(
         fmt::format("{}_scale: view {} has split content, which holds no scales", end.side, scale.view));
   }
-  const std::int64_t size = scale.type == KvScaleType::f32 ? 4 : 1;
+  const std::int64_t size = scale.type == KvScaleType::ue8m0 ? 1 : 4;
   return check_bytes(end, view, fmt::format("{}_scale", end.side), scale.offset, segment.count / group * size,
                      size);
 }
@@ -232,7 +232,7 @@ Result<void> check_overlaps(const KvMove& move, const std::vector<KvSegment>& se
     if (s.dst_scale.kind != KvScaleKind::stored) continue;
     const std::int64_t scales = s.count / s.dst_scale.group;
     all.push_back({s.dst_scale.view, s.plane, s.dst_scale.offset,
-                   s.dst_scale.offset + scales * (s.dst_scale.type == KvScaleType::f32 ? 4 : 1), i});
+                   s.dst_scale.offset + scales * (s.dst_scale.type == KvScaleType::ue8m0 ? 1 : 4), i});
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {

@@ -10,7 +10,7 @@ enum class KvIndexKind { identity, slots, blocks, pairs, block_table, pages };
 enum class KvBadIndex { skip, report, unchecked };
 enum class KvDuplicates { last, report, unchecked };
 enum class KvScaleKind { none, table, stored };
-enum class KvScaleType { f32, ue8m0 };
+enum class KvScaleType { f32, ue8m0, f32_power_of_two };
 enum class KvRotate { none, forward, delta };
 enum class KvType { bytes, f32, f16, bf16, e4m3, e5m2 };
 

@@ -31,23 +31,27 @@ inline float table_scale(const ScaleFacts& facts, const lathe::KvMoveArgs& args,
 
 /// A stored scale: the one of a row's group.
 inline float stored_scale(const ScaleFacts& facts, const char* row, lathe::Index group) {
-  if (facts.type == KvScaleType::f32) return *reinterpret_cast<const float*>(row + facts.offset + group * 4);
-  return ue8m0_value(*reinterpret_cast<const unsigned char*>(row + facts.offset + group));
+  if (facts.type == KvScaleType::ue8m0) {
+    return ue8m0_value(*reinterpret_cast<const unsigned char*>(row + facts.offset + group));
+  }
+  return *reinterpret_cast<const float*>(row + facts.offset + group * 4);
 }
 
 /// Writes the scale of a group and returns what it counts for. `amax` is the group's largest magnitude.
 inline float store_scale(const ScaleFacts& facts, char* row, lathe::Index group, float amax, float largest,
                          bool writes) {
   const float floored = amax < facts.amax_floor ? facts.amax_floor : amax;
-  const float scale = floored / largest;
-  if (facts.type == KvScaleType::f32) {
-    if (writes) *reinterpret_cast<float*>(row + facts.offset + group * 4) = scale;
-    return scale;
+  float scale = floored / largest;
+  if (facts.type == KvScaleType::ue8m0) {
+    const unsigned exponent = ue8m0_above(scale);
+    if (writes) {
+      *reinterpret_cast<unsigned char*>(row + facts.offset + group) = static_cast<unsigned char>(exponent);
+    }
+    return ue8m0_value(exponent);
   }
-  const unsigned exponent = ue8m0_above(scale);
-  if (writes)
-    *reinterpret_cast<unsigned char*>(row + facts.offset + group) = static_cast<unsigned char>(exponent);
-  return ue8m0_value(exponent);
+  if (facts.type == KvScaleType::f32_power_of_two) scale = ue8m0_value(ue8m0_above(scale));
+  if (writes) *reinterpret_cast<float*>(row + facts.offset + group * 4) = scale;
+  return scale;
 }
 
 /// A group of zeros has a scale of 0 and stays zeros.

@@ -210,7 +210,8 @@ TEST_CASE("kv: the indexer's pages, scales behind the values of a block") {
                         .block_size = 8,
                         .content = 1,
                         .offset = 8 * 128};
-    for (const KvScaleType type : {KvScaleType::f32, KvScaleType::ue8m0}) {
+    using enum KvScaleType;
+    for (const KvScaleType type : {KvScaleType::f32, ue8m0, f32_power_of_two}) {
       KvScale scale = stored(128, 0, type, 1);
       scale.amax_floor = 1e-4;
       KvScatterSpec to{.src = {rows(128, bf16)},

@@ -246,9 +246,9 @@ struct Row {
   }
 
   float stored(const KvScale& scale, Index group) const {
-    const Index at = scale.offset + group * (scale.type == KvScaleType::f32 ? 4 : 1);
+    const Index at = scale.offset + group * (scale.type == KvScaleType::ue8m0 ? 1 : 4);
     const std::byte* from_byte = src.address(static_cast<std::size_t>(scale.view), from, at);
-    if (scale.type == KvScaleType::f32) return read(f32, from_byte);
+    if (scale.type != KvScaleType::ue8m0) return read(f32, from_byte);
     const int exponent = std::to_integer<int>(*from_byte);
     return exponent == 255 ? std::nanf("") : static_cast<float>(std::ldexp(1.0, exponent - 127));
   }
@@ -257,7 +257,7 @@ struct Row {
   float store(const KvScale& scale, DType dtype, Index group, float amax) const {
     const float floored = std::max(amax, static_cast<float>(scale.amax_floor));
     const float value = floored / (dtype == e4m3 ? 448.0f : 57344.0f);
-    const Index at = scale.offset + group * (scale.type == KvScaleType::f32 ? 4 : 1);
+    const Index at = scale.offset + group * (scale.type == KvScaleType::ue8m0 ? 1 : 4);
     std::byte* to_byte = dst.address(static_cast<std::size_t>(scale.view), to, at);
     if (scale.type == KvScaleType::f32) {
       write(f32, to_byte, value);
@@ -265,8 +265,13 @@ struct Row {
     }
     int exponent = 0;
     while (exponent < 254 && std::ldexp(1.0, exponent - 127) < static_cast<double>(value)) ++exponent;
-    *to_byte = static_cast<std::byte>(exponent);
-    return static_cast<float>(std::ldexp(1.0, exponent - 127));
+    const auto power = static_cast<float>(std::ldexp(1.0, exponent - 127));
+    if (scale.type == KvScaleType::ue8m0) {
+      *to_byte = static_cast<std::byte>(exponent);
+    } else {
+      write(f32, to_byte, power);
+    }
+    return power;
   }
 
   float true_value(const KvSegment& s, DType dtype, Index count, Index i) const {

@@ -50,7 +50,8 @@ enum class KvScaleKind : std::uint8_t {
 
 enum class KvScaleType : std::uint8_t {
   f32,
-  ue8m0,  ///< one byte: the exponent of a power of two, 127 for 1; rounded up when written
+  ue8m0,             ///< one byte: the exponent of a power of two, 127 for 1; rounded up when written
+  f32_power_of_two,  ///< the same power of two, as an f32
 };
 
 /// Whether a segment's elements are rotated: see KvRotation.
