@@ -189,9 +189,8 @@ inline void copy_whole(const Place& place, const Range& range, bool streams) {
   const char* const from = place.src + segment.src_offset + range.begin;
   if constexpr (kParts > 1) {
     __builtin_memcpy(to, from, static_cast<unsigned long>(range.end - range.begin));
-  } else if (streams && segment.count >= Index{sizeof(CopyVector)} &&
-             reinterpret_cast<unsigned long>(to) % sizeof(CopyVector) == 0) {
-    copy_streaming<segment.count>(to, from);
+  } else if (streams && segment.count >= Index{2 * sizeof(CopyVector)}) {
+    copy_streaming<segment.count, segment.width>(to, from);
   } else {
     __builtin_memcpy(to, from, segment.count);
   }
@@ -349,6 +348,32 @@ inline void move_segments(const KvMoveArgs& args, const Tile& tile, Index token,
   }
 }
 
+/// Rows that are copied next, on their way from memory while others are.
+template <int kSegment = 0>
+inline void fetch_rows(const KvMoveArgs& args, const Tile& tile, const Rows& rows) {
+  if constexpr (kSegment < kSegmentCount && kParts == 1) {
+    constexpr SegmentFacts segment = kSegments[kSegment];
+    if constexpr (segment.src_type == KvType::bytes && kSrcViews[segment.src_view].piece_step == 0) {
+      for (Index head = 0; head < kHeads && (segment.plane < 0 || segment.plane == tile.plane); ++head) {
+        fetch_lines<segment.count>(place_of<kSegment>(args, rows, head).src + segment.src_offset);
+      }
+    }
+    fetch_rows<kSegment + 1>(args, tile, rows);
+  }
+}
+
+inline void move_tile(const KvMoveArgs& args, const Tile& tile, bool streams) {
+  Rows rows[2];
+  bool moves = find_rows(args, tile, tile.first_token, rows[tile.first_token % 2]);
+  for (Index token = tile.first_token; token < tile.last_token; ++token) {
+    const Index next = token + 1;
+    const bool next_moves = next < tile.last_token && find_rows(args, tile, next, rows[next % 2]);
+    if (next_moves) fetch_rows(args, tile, rows[next % 2]);
+    if (moves) move_segments(args, tile, token, rows[token % 2], streams);
+    moves = next_moves;
+  }
+}
+
 /// Calls `visit(token)` for the tokens of some blocks.
 template <class Visit>
 inline void for_each_claim(const KvMoveArgs& args, Index first_block, Index last_block, Visit visit) {
@@ -392,10 +417,7 @@ extern "C" void lathe_kv_move(const KvMoveArgs* args, Index first_block, Index l
   for (Index block = first_block; block < last_block; ++block) {
     for (Index number = block; number < tiles; number += blocks) {
       const Tile tile = tile_at(*args, number);
-      for (Index token = tile.first_token; token < tile.last_token; ++token) {
-        Rows rows;
-        if (find_rows(*args, tile, token, rows)) move_segments(*args, tile, token, rows, streams);
-      }
+      move_tile(*args, tile, streams);
     }
   }
   // Streaming stores are not ordered with later ones, such as the one that tells another thread of this
