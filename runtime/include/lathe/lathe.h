@@ -8,6 +8,7 @@
 #include <lathe/emulator.h>
 #include <lathe/error.h>
 #include <lathe/kernel.h>
+#include <lathe/kv_positions.h>
 #include <lathe/options.h>
 #include <lathe/runtime.h>
 #include <lathe/specs.h>
