@@ -36,3 +36,18 @@ TEST_CASE("An unknown op is refused with the nearest one") {
   CHECK(run.out.empty());
   CHECK(run.err.find("there is no op \"rms_nrm\"; did you mean rms_norm?") != std::string::npos);
 }
+
+TEST_CASE("Presets are listed by name and printed as specs that can be run") {
+  const auto list = run_lathe({"spec", "kv_gather", "--presets"});
+  CHECK(list.code == 0);
+  CHECK(list.out.find("\nflash_nhd-2ltd") != std::string::npos);
+  CHECK(run_lathe({"spec", "kv_scatter", "--presets", "--json"}).line().at("presets").size() > 60);
+  const auto spec = run_lathe({"spec", "kv_gather", "--preset", "flash_nhd-2ltd"});
+  CHECK(spec.code == 0);
+  CHECK(codegen::spec_from_json(spec.out).has_value());
+  CHECK(run_lathe({"spec", "kv_scatter", "--preset", "reshape_and_cache"}).code == 0);
+  CHECK(run_lathe({"spec", "kv_gather", "--preset", "flash"}).err.find("there is no preset \"flash\"") !=
+        std::string::npos);
+  CHECK(run_lathe({"spec", "rms_norm", "--presets"}).err.find("rms_norm has no presets") !=
+        std::string::npos);
+}

@@ -21,6 +21,8 @@ _WEAK_NAME = re.compile(r"(?:^|_)(?:manager|helper|helpers|util|utils|context|en
 
 # Sources whose behaviour is tested through another file's test, and why.
 TESTED_ELSEWHERE = {
+    "runtime/base/kv_functions.cpp": "tests/base/kv_presets_test.cpp: presets by name",
+    "runtime/base/kv_layouts.cpp": "tests/base/kv_presets_test.cpp: presets by name",
     "codegen/ops/kv_arguments.cpp": "tests/codegen/ops_kv_launch_test.cpp: the names of what launches check",
     "codegen/ops/kv_layout.cpp": "tests/codegen/ops_kv_views_test.cpp: how views are read",
     "codegen/ops/kv_move_launch.cpp": "tests/codegen/ops_kv_launch_test.cpp: launches, views and maps together",

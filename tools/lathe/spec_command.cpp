@@ -6,9 +6,12 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <lathe/kv_presets.h>
+
 #include "codegen/edit_distance.h"
 #include "codegen/op.h"
 #include "codegen/spec_json.h"
+#include "runtime/base/try.h"
 #include "tools/lathe/invocation.h"
 #include "tools/lathe/table.h"
 
@@ -55,7 +58,52 @@ void show_op(const Invocation& invocation, const codegen::Op& op) {
   invocation.console().print(table.text());
 }
 
-Result<ExitCode> run_spec(const Invocation& invocation, const std::string& name) {
+struct SpecArguments {
+  std::string op;
+  bool lists_presets = false;
+  std::string preset;
+};
+
+Error no_presets(const std::string& op) {
+  return {.code = ErrorCode::invalid_argument,
+          .stage = Stage::api,
+          .message = op.empty() ? std::string("presets are of an op") : fmt::format("{} has no presets", op),
+          .hint = "kv_gather and kv_scatter have some: lathe spec kv_gather --presets"};
+}
+
+Result<ExitCode> list_presets(const Invocation& invocation, const std::string& op) {
+  if (op != "kv_gather" && op != "kv_scatter") return no_presets(op);
+  const auto presets = kv_presets(op == "kv_gather" ? KvDirection::gather : KvDirection::scatter);
+  if (invocation.json()) {
+    ordered_json list = ordered_json::array();
+    for (const KvPreset& preset : presets)
+      list.push_back({{"name", preset.name}, {"summary", preset.summary}});
+    invocation.print_json({{"version", 1}, {"op", op}, {"presets", list}});
+    return ExitCode::ok;
+  }
+  Table table({{"preset"}, {"of"}});
+  for (const KvPreset& preset : presets) table.add({preset.name, preset.summary});
+  invocation.console().print(table.text());
+  return ExitCode::ok;
+}
+
+/// The spec as JSON, to be edited and run.
+Result<ExitCode> show_preset(const Invocation& invocation, const std::string& op, const std::string& name) {
+  if (op == "kv_gather") {
+    LATHE_TRY(const KvGatherSpec spec, kv_gather_preset(name));
+    invocation.console().print(codegen::spec_to_json(spec));
+    return ExitCode::ok;
+  }
+  if (op != "kv_scatter") return no_presets(op);
+  LATHE_TRY(const KvScatterSpec spec, kv_scatter_preset(name));
+  invocation.console().print(codegen::spec_to_json(spec));
+  return ExitCode::ok;
+}
+
+Result<ExitCode> run_spec(const Invocation& invocation, const SpecArguments& arguments) {
+  const std::string& name = arguments.op;
+  if (!arguments.preset.empty()) return show_preset(invocation, name, arguments.preset);
+  if (arguments.lists_presets) return list_presets(invocation, name);
   if (name.empty()) {
     list_ops(invocation);
     return ExitCode::ok;
@@ -76,10 +124,13 @@ Result<ExitCode> run_spec(const Invocation& invocation, const std::string& name)
 
 void add_spec(CLI::App& app, Action& selected) {
   CLI::App* command = app.add_subcommand("spec", "List the ops, or the fields of one op's spec");
-  auto op = std::make_shared<std::string>();
-  command->add_option("OP", *op, "For example rms_norm")->type_name("");
-  command->callback([&selected, op] {
-    selected = [op](const Invocation& invocation) { return run_spec(invocation, *op); };
+  auto arguments = std::make_shared<SpecArguments>();
+  command->add_option("OP", arguments->op, "For example rms_norm")->type_name("");
+  command->add_flag("--presets", arguments->lists_presets, "List the op's specs that have a name");
+  command->add_option("--preset", arguments->preset, "Print the spec of this name as JSON")
+      ->type_name("NAME");
+  command->callback([&selected, arguments] {
+    selected = [arguments](const Invocation& invocation) { return run_spec(invocation, *arguments); };
   });
 }
 

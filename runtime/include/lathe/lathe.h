@@ -9,6 +9,7 @@
 #include <lathe/error.h>
 #include <lathe/kernel.h>
 #include <lathe/kv_positions.h>
+#include <lathe/kv_presets.h>
 #include <lathe/options.h>
 #include <lathe/runtime.h>
 #include <lathe/specs.h>
