@@ -7,7 +7,7 @@ import sys
 from . import programs
 from . import records
 
-OPS = ("rms_norm", "rope", "attention")
+OPS = ("rms_norm", "rope", "kv", "attention")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -38,6 +38,8 @@ Result<void> bench_rms_norm_backward(const Invocation& invocation, Runtime& runt
                                      const std::atomic<bool>& stop);
 Result<void> bench_rope(const Invocation& invocation, const std::optional<Target>& target,
                         const std::atomic<bool>& stop);
+Result<void> bench_kv(const Invocation& invocation, const std::optional<Target>& target,
+                      const std::atomic<bool>& stop);
 Result<void> bench_attention(const Invocation& invocation, const std::optional<Target>& target,
                              const std::atomic<bool>& stop);
 Result<void> bench_cache(const Invocation& invocation, const std::optional<Target>& target,

@@ -24,9 +24,9 @@ struct Bench {
   Result<void> (*run)(const Invocation&, const std::optional<Target>&, const std::atomic<bool>&);
 };
 
-constexpr std::array kBenches{Bench{"compile", bench_compile}, Bench{"cache", bench_cache},
-                              Bench{"rms_norm", bench_rms_norm}, Bench{"rope", bench_rope},
-                              Bench{"attention", bench_attention}};
+constexpr std::array kBenches{
+    Bench{"compile", bench_compile}, Bench{"cache", bench_cache}, Bench{"rms_norm", bench_rms_norm},
+    Bench{"rope", bench_rope},       Bench{"kv", bench_kv},       Bench{"attention", bench_attention}};
 
 Result<ExitCode> run_bench(const Invocation& invocation, const BenchArguments& arguments) {
   std::optional<Target> target;
@@ -75,8 +75,9 @@ void report(const Invocation& invocation, const Measurement& measurement) {
 void add_bench(CLI::App& app, Action& selected) {
   CLI::App* command = app.add_subcommand("bench", "Measure compiles, the cache and kernels");
   auto arguments = std::make_shared<BenchArguments>();
-  command->add_option("WHAT", arguments->what, "compile, cache, rms_norm, rope or attention; default: all")
-      ->check(CLI::IsMember({"compile", "cache", "rms_norm", "rope", "attention"}))
+  command
+      ->add_option("WHAT", arguments->what, "compile, cache, rms_norm, rope, kv or attention; default: all")
+      ->check(CLI::IsMember({"compile", "cache", "rms_norm", "rope", "kv", "attention"}))
       ->type_name("");
   command->add_option("--target", arguments->target, "cuda or cpu; default: the GPU if there is one")
       ->type_name("TARGET");
