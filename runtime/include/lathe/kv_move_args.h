@@ -20,8 +20,8 @@ struct KvViewArgs {
   Index table_step = 0;  ///< bytes between entries, where base stands for a table; 0: tightly packed
   Index layer_step = 0;
   Index plane_step = 0;
-  Index block_step = 0;
-  Index slot_step = 0;  ///< between neighbours within a block
+  Index block_step = 0;  ///< between slots, where the axes have N and no B
+  Index slot_step = 0;   ///< between neighbours within a block
   Index head_step = 0;
   Index piece_step = 0;  ///< between neighbouring pieces of the content, where the axes split it
   Index blocks = 0;      ///< that exist; slots where the axes have N and no B. 0: as many as identity needs
@@ -33,17 +33,16 @@ struct KvViewArgs {
 /// Tokens are counted from 0; `position` is a token's number within its sequence.
 ///
 /// What each kind reads:
-/// - identity: nothing.
-/// - slots: index [tokens].
-/// - blocks: index [pages].
-/// - pairs: index [pages, 2], source and destination.
+/// - identity: nothing. The slot is start + token.
+/// - slots: index [tokens], the slots themselves.
+/// - blocks: index [pages], a page for page_size tokens: number (start + token) / page_size.
+/// - pairs: index [pages, 2], the same with a page of the source and one of the destination.
 /// - block_table: index [sequences, table_width], offsets [sequences + 1], positions [sequences] or null.
-/// - pages: index [entries], offsets [sequences + 1], rows [tokens], positions [tokens].
+///   Sequence s has the tokens offsets[s] to offsets[s + 1] - 1, from positions[s], or 0, on.
+/// - pages: index [entries], offsets [sequences + 1], rows [tokens], positions [tokens]. Token t belongs to
+///   sequence s = rows[t], whose pages are entries offsets[s] to offsets[s + 1] - 1, and is at positions[t].
 ///
-/// slots: the slot itself. blocks, pairs: page number of token (start + token) / page_size. block_table:
-/// tokens of sequence s are offsets[s] to offsets[s + 1] - 1, at positions from positions[s] (0 if null) on.
-/// pages: token t belongs to sequence rows[t], whose pages are index[offsets[s]] to index[offsets[s + 1] -
-/// 1], and is at positions[t]. A negative entry, or row, is what the spec's `negative` policy is about.
+/// A negative entry, or row, is what the spec's `negative` policy is about.
 struct KvIndexArgs {
   const void* index = nullptr;
   const void* offsets = nullptr;
