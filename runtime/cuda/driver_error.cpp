@@ -90,9 +90,7 @@ namespace {
 ErrorCode code_for(Status status, ErrorCode of_call) {
   if (status == Status::out_of_memory) return ErrorCode::out_of_memory;
   const std::string_view hint = hint_for(status);
-  if (hint == kKernelFault) return ErrorCode::launch_failed;
-  if (hint == kReopen) return ErrorCode::device_missing;
-  return of_call;
+  return hint == kKernelFault || hint == kReopen ? ErrorCode::launch_failed : of_call;
 }
 
 }  // namespace

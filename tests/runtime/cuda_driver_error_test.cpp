@@ -46,7 +46,7 @@ TEST_CASE("a load that fails for what happened before does not blame the binary"
         .code;
   };
   CHECK(code_of(Status::illegal_address) == ErrorCode::launch_failed);
-  CHECK(code_of(Status::context_is_destroyed) == ErrorCode::device_missing);
+  CHECK(code_of(Status::context_is_destroyed) == ErrorCode::launch_failed);
   CHECK(code_of(Status::invalid_image) == ErrorCode::load_failed);
 }
 
