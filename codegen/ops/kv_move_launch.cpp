@@ -91,12 +91,25 @@ Result<void> check_scales(const KvMove& move, const KvMoveArgs& args) {
     return bad_kv_argument(move, "status is null, and a policy of the spec is report",
                            "give it an int that the kernel can write, set to 0");
   }
+  if (move.has_checks() && reinterpret_cast<std::uintptr_t>(args.status) % sizeof(int) != 0) {
+    return bad_kv_argument(move, fmt::format("status is {}, not a multiple of {} bytes",
+                                             static_cast<const void*>(args.status), sizeof(int)));
+  }
   return {};
 }
 
 Result<void> check_workspace(const KvMove& move, const KvMoveArgs& args) {
   if (move.duplicates == KvDuplicates::unchecked) return {};
-  const Index needed = args.dst_slots * static_cast<Index>(sizeof(int));
+  Index needed = 0;
+  if (__builtin_mul_overflow(args.dst_slots, static_cast<Index>(sizeof(int)), &needed)) {
+    return bad_kv_argument(
+        move, fmt::format("dst has {} slots, more than a workspace could tell apart", args.dst_slots),
+        "see the blocks of its views");
+  }
+  if (reinterpret_cast<std::uintptr_t>(args.workspace) % sizeof(int) != 0) {
+    return bad_kv_argument(
+        move, fmt::format("workspace is {}, not a multiple of {} bytes", args.workspace, sizeof(int)));
+  }
   if (args.workspace != nullptr && args.workspace_bytes >= needed) return {};
   return bad_kv_argument(
       move,

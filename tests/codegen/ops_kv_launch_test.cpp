@@ -231,11 +231,32 @@ TEST_CASE("kv launch: scales, status and workspace that are missing") {
   CHECK(f.complaint() == "the workspace has 0 bytes, 400 are needed");
   const auto bytes = codegen::kv_move_workspace_bytes(f.spec, {}, std::as_bytes(std::span(&f.args, 1)));
   CHECK(bytes.value() == 400);
-  f.args.workspace = fake();
   f.args.workspace_bytes = 400;
+  f.args.workspace = fake(4098);
+  CHECK(f.complaint() == "workspace is 0x1002, not a multiple of 4 bytes");
+  f.args.workspace = fake();
   const Grids grids = f.prepare().value();
   CHECK(grids[0].x == 1);
   CHECK(grids[2].x == 12);
+}
+
+TEST_CASE("kv launch: status out of place, and more slots than a workspace could tell apart") {
+  KvGatherSpec spec = plain_gather();
+  spec.bounds = KvBadIndex::report;
+  Fixture f(spec);
+  f.args.status = static_cast<int*>(fake(4097));
+  CHECK(f.complaint() == "status is 0x1001, not a multiple of 4 bytes");
+
+  const KvView bytes{.axes = "N C", .dtype = u8, .content = 1};
+  KvScatterSpec many{.src = {bytes}, .dst = {bytes}};
+  many.dst_index = {.kind = KvIndexKind::slots};
+  f = Fixture();
+  f.spec = codegen::normalize_kv_scatter(many).value();
+  f.args = {.tokens = 1};
+  f.args.src[0].base = fake();
+  f.args.dst[0] = {.base = fake(), .blocks = Index{1} << 61};
+  f.args.dst_index.index = fake();
+  CHECK(f.complaint() == "dst has 2305843009213693952 slots, more than a workspace could tell apart");
 }
 
 TEST_CASE("kv launch: positions of rotated segments") {
