@@ -94,27 +94,37 @@ TEST_CASE("a key text is taken apart into labelled fields") {
 TEST_CASE("keys do not change from version to version") {
   // If one of these fails, every cache in the field goes cold. If that is meant, change them, and say why.
   struct Golden {
-    RmsNormSpec spec;
+    lathe::KernelSpec spec;
     const char* target;
     const char* digest;
   };
   const Golden table[] = {
-      {{.hidden_size = 4096}, "cuda:sm_90a", "35f6a61d9565a65fb80b1152b12fe1a2"},
-      {{.hidden_size = 4096}, "cpu:x86-64-v3+avx2+fma", "0ccaf3991cf409d9f02992c2ba767d6d"},
-      {{.hidden_size = 128, .dtype = lathe::f16, .heads = 32},
-       "cuda:sm_80",
+      {RmsNormSpec{.hidden_size = 4096}, "cuda:sm_90a", "35f6a61d9565a65fb80b1152b12fe1a2"},
+      {RmsNormSpec{.hidden_size = 4096}, "cpu:x86-64-v3+avx2+fma", "0ccaf3991cf409d9f02992c2ba767d6d"},
+      {RmsNormSpec{.hidden_size = 128, .dtype = lathe::f16, .heads = 32}, "cuda:sm_80",
        "ee87c6402d1dcdbf292608e5b343daee"},
-      {{.hidden_size = 3584,
-        .weight_dtype = lathe::f32,
-        .weight_offset = 1.0,
-        .casting = lathe::Casting::llama,
-        .residual = lathe::Residual::round_then_norm,
-        .store_rstd = true},
-       "cuda:sm_120",
-       "75a1482aa145ddc80e7f21f7feb3835d"},
-      {{.hidden_size = 262144, .dtype = lathe::f32, .has_weight = false, .alignment = 4},
-       "cuda:sm_100",
-       "d281dcf89d9b7a7ae4868f55c11aae97"},
+      {RmsNormSpec{.hidden_size = 3584,
+                   .weight_dtype = lathe::f32,
+                   .weight_offset = 1.0,
+                   .casting = lathe::Casting::llama,
+                   .residual = lathe::Residual::round_then_norm,
+                   .store_rstd = true},
+       "cuda:sm_120", "75a1482aa145ddc80e7f21f7feb3835d"},
+      {RmsNormSpec{.hidden_size = 262144, .dtype = lathe::f32, .has_weight = false, .alignment = 4},
+       "cuda:sm_100", "d281dcf89d9b7a7ae4868f55c11aae97"},
+      {lathe::RmsNormBackwardSpec{.hidden_size = 4096}, "cuda:sm_90a", "b6824d581dd9469043998f9cec0c617d"},
+      {lathe::RopeSpec{.heads = 32, .kv_heads = 8, .head_dim = 128}, "cuda:sm_90a",
+       "5021805d23369411838c75964ac197ea"},
+      {lathe::AttentionSpec{.query_heads = 32, .kv_heads = 8, .head_dim = 128}, "cuda:sm_80",
+       "ca7d087bbe137b07b7f73ee35a07653e"},
+      {lathe::AttentionMergeSpec{.heads = 32, .value_dim = 128}, "cuda:sm_90a",
+       "40fa31c255ad400f71f323658c1231f4"},
+      {lathe::KvGatherSpec{.src = {{.axes = "B N H C", .block_size = 16, .heads = 8, .content = 128}},
+                           .dst = {{.axes = "N H C", .heads = 8, .content = 128}}},
+       "cuda:sm_90a", "1394345c218af2443064143f65e1370b"},
+      {lathe::KvScatterSpec{.src = {{.axes = "N C", .content = 576}},
+                            .dst = {{.axes = "B N C", .block_size = 64, .content = 576}}},
+       "cpu:x86-64-v3+avx2+fma", "7cf9022f49b8bffb078e9026fc74848d"},
   };
   for (const Golden& golden : table) {
     const Target target = Target::parse(golden.target).value();
