@@ -134,18 +134,22 @@ Result<Grids> prepare_kv_move(const KernelSpec& spec, const LaunchSite& site, st
   LATHE_CHECK(resolve_kv_sides(move, args));
   LATHE_CHECK(check_scales(move, args));
   LATHE_CHECK(check_workspace(move, args));
-  const KvTiling tiling = kv_tiling_of(move);
-  const auto groups = static_cast<Index>(divide_up(tokens, tiling.tile_tokens));
+  const auto blocks_of = [&](std::size_t entry) {
+    return divide_up(tokens, site.entries[entry].launch.work_per_block);
+  };
+  const std::size_t last = site.entries.size() - 1;
+  const auto groups = static_cast<Index>(blocks_of(last));
   Index tiles = 0;
-  if (__builtin_mul_overflow(groups, args.layers * move.planes * tiling.parts, &tiles)) {
+  if (__builtin_mul_overflow(groups, args.layers * move.planes * parts_per_token(move), &tiles)) {
     return bad_kv_argument(
         move, fmt::format("{} tokens of {} layers are more than one launch takes", tokens, args.layers),
         "launch it in parts");
   }
   const Index most = args.max_blocks > 0 ? std::min(args.max_blocks, kMaxGrid) : kMaxGrid;
   Grids grids{};
-  const std::size_t last = site.entries.size() - 1;
-  for (std::size_t i = 0; i < last; ++i) grids[i].x = divide_up(tokens, kKvClaimTokens);
+  for (std::size_t i = 0; i < last; ++i) {
+    grids[i].x = std::min(blocks_of(i), static_cast<std::uint64_t>(most));
+  }
   grids[last].x = static_cast<std::uint64_t>(std::min(tiles, most));
   return grids;
 }

@@ -18,6 +18,9 @@ namespace lathe::codegen {
 namespace {
 
 constexpr unsigned kThreads = 256;  // that of the template
+/// Tokens per block of the kernels that settle which of two tokens has a destination. On a CPU so many cost
+/// less than waking another thread.
+constexpr std::int64_t kClaimTokensOnCpu = 8192;
 
 /// The launch's steps stand for those that depend on it.
 std::string step_text(Index step) {
@@ -122,16 +125,16 @@ std::string_view type_text(const KvSegment& segment, DType dtype) {
   return is_copy(segment) ? "bytes" : name_of(dtype);
 }
 
-std::string segments_text(const KvMove& move, const KvTiling& tiling) {
+std::string segments_text(const KvMove& move, std::int64_t merged) {
   std::string text = "{";
   for (const KvSegment& segment : move.segments) {
-    text += fmt::format("{}{{KvType::{}, KvType::{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, KvRotate::{}, {}}}",
-                        text.size() > 1 ? ", " : "", type_text(segment, *segment.src_dtype),
-                        type_text(segment, *segment.dst_dtype), segment.src_view, segment.dst_view,
-                        segment.plane, segment.src_offset, segment.dst_offset, segment.count * tiling.merged,
-                        width_of(move, segment), scale_text(segment.src_scale, move.src[0]),
-                        scale_text(segment.dst_scale, move.dst[0]), enum_name(segment.rotate),
-                        segment.rotate_offset);
+    text +=
+        fmt::format("{}{{KvType::{}, KvType::{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, KvRotate::{}, {}}}",
+                    text.size() > 1 ? ", " : "", type_text(segment, *segment.src_dtype),
+                    type_text(segment, *segment.dst_dtype), segment.src_view, segment.dst_view, segment.plane,
+                    segment.src_offset, segment.dst_offset, segment.count * merged, width_of(move, segment),
+                    scale_text(segment.src_scale, move.src[0]), scale_text(segment.dst_scale, move.dst[0]),
+                    enum_name(segment.rotate), segment.rotate_offset);
   }
   return text + "}";
 }
@@ -159,30 +162,32 @@ Result<RenderPlan> plan_kv_move(const KernelSpec& spec, const Target& target) {
         .message = fmt::format("{}: {} is not an architecture that Lathe knows", move.name(), target.text()),
         .hint = fmt::format("known architectures are {}", cuda_arch_names())};
   }
-  const KvTiling tiling = kv_tiling_of(move);
+  const std::int64_t tile_tokens = tokens_per_tile(move, target.backend);
+  const std::int64_t merged = heads_per_row(move);
   RenderPlan plan{
       .template_name = is_cpu ? "cpu/kv_move.cpp" : "cuda/kv_move.cu",
       .parameters = {{"kSrcViews", views_text(move.src)},
                      {"kDstViews", views_text(move.dst)},
                      {"kSrcIndex", index_text(move.src_index, 0)},
                      {"kDstIndex", index_text(move.dst_index, 1)},
-                     {"kSegments", segments_text(move, tiling)},
+                     {"kSegments", segments_text(move, merged)},
                      {"kRotation", rotation_text(move.rotation)},
                      {"kTurns", turns_text(move.rotation)},
                      {"kPlanes", fmt::to_string(move.planes)},
-                     {"kHeads", fmt::to_string(tiling.heads)},
-                     {"kTileTokens", fmt::to_string(tiling.tile_tokens)},
-                     {"kParts", fmt::to_string(tiling.parts)},
+                     {"kHeads", fmt::to_string(move.heads / merged)},
+                     {"kTileTokens", fmt::to_string(tile_tokens)},
+                     {"kParts", fmt::to_string(parts_per_token(move))},
                      {"kNegative", fmt::format("KvBadIndex::{}", enum_name(move.negative))},
                      {"kBounds", fmt::format("KvBadIndex::{}", enum_name(move.bounds))},
                      {"kDuplicates", fmt::format("KvDuplicates::{}", enum_name(move.duplicates))}},
       .entries = {}};
   const unsigned threads = is_cpu ? 1 : kThreads;
-  const LaunchFacts claim{.block = {threads}, .work_per_block = kKvClaimTokens};
+  const LaunchFacts claim{.block = {threads}, .work_per_block = is_cpu ? kClaimTokensOnCpu : kThreads};
+  if (is_cpu) plan.parameters.emplace_back("kClaimTokens", fmt::to_string(kClaimTokensOnCpu));
   if (move.duplicates != KvDuplicates::unchecked) {
     plan.entries = {{"lathe_kv_unclaim", claim}, {"lathe_kv_claim", claim}};
   }
-  plan.entries.push_back({"lathe_kv_move", {.block = {threads}, .work_per_block = tiling.tile_tokens}});
+  plan.entries.push_back({"lathe_kv_move", {.block = {threads}, .work_per_block = tile_tokens}});
   return plan;
 }
 

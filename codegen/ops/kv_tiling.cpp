@@ -9,11 +9,12 @@ namespace lathe::codegen {
 
 namespace {
 
-/// Bytes per block: two rounds of all its threads' loads on a GPU, enough to be worth a thread's waking on a
-/// CPU.
+/// Bytes of a block on a GPU: two rounds of all its threads' loads.
 constexpr std::int64_t kTileBytes = 32 * 1024;
-/// Addresses of that many rows are kept at a time.
+/// A GPU's block keeps the addresses of that many rows.
 constexpr std::int64_t kMaxTileTokens = 128;
+/// On a CPU a tile begins with rows that are not on their way from memory yet: few begin.
+constexpr std::int64_t kCpuTileBytes = 128 * 1024;
 
 bool heads_lie_together(const std::vector<KvView>& side, std::size_t number) {
   const KvView& view = side[number];
@@ -30,28 +31,32 @@ bool spans_heads(const KvMove& move, const KvSegment& segment) {
          heads_lie_together(move.dst, dst);
 }
 
-std::int64_t bytes_of(const KvSegment& segment) {
-  return segment.count *
-         static_cast<std::int64_t>(std::max(size_of(*segment.src_dtype), size_of(*segment.dst_dtype)));
+std::int64_t bytes_per_token(const KvMove& move) {
+  std::int64_t bytes = 0;
+  for (const KvSegment& segment : move.segments) {
+    const std::size_t element = std::max(size_of(*segment.src_dtype), size_of(*segment.dst_dtype));
+    bytes += segment.count * static_cast<std::int64_t>(element) * move.heads;
+  }
+  return bytes;
 }
 
 }  // namespace
 
-KvTiling kv_tiling_of(const KvMove& move) {
-  KvTiling tiling{.heads = move.heads};
-  std::int64_t bytes = 0;
-  bool merges = move.heads > 1;
-  for (const KvSegment& segment : move.segments) {
-    bytes += bytes_of(segment) * move.heads;
-    merges = merges && spans_heads(move, segment);
-  }
-  if (merges) {
-    tiling.heads = 1;
-    tiling.merged = move.heads;
-  }
-  tiling.tile_tokens = std::clamp<std::int64_t>(kTileBytes / bytes, 1, kMaxTileTokens);
-  if (bytes >= 2 * kTileBytes) tiling.parts = (bytes + kTileBytes - 1) / kTileBytes;
-  return tiling;
+std::int64_t tokens_per_tile(const KvMove& move, Backend backend) {
+  const std::int64_t bytes = bytes_per_token(move);
+  if (backend == Backend::cpu) return std::max<std::int64_t>(1, kCpuTileBytes / bytes);
+  return std::clamp<std::int64_t>(kTileBytes / bytes, 1, kMaxTileTokens);
+}
+
+std::int64_t parts_per_token(const KvMove& move) {
+  const std::int64_t bytes = bytes_per_token(move);
+  return bytes >= 2 * kTileBytes ? (bytes + kTileBytes - 1) / kTileBytes : 1;
+}
+
+std::int64_t heads_per_row(const KvMove& move) {
+  const bool merges = std::all_of(move.segments.begin(), move.segments.end(),
+                                  [&](const KvSegment& segment) { return spans_heads(move, segment); });
+  return merges ? move.heads : 1;
 }
 
 }  // namespace lathe::codegen

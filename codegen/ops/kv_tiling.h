@@ -5,17 +5,14 @@
 
 namespace lathe::codegen {
 
-struct KvTiling {
-  std::int64_t heads = 1;        ///< rows per token: those that lie together on both sides are one
-  std::int64_t merged = 1;       ///< heads per row
-  std::int64_t tile_tokens = 1;  ///< per block
-  std::int64_t parts = 1;        ///< blocks per token, where its row is long
-};
+/// Tokens per block. REQUIRES: a normalized spec.
+std::int64_t tokens_per_tile(const KvMove& move, Backend backend);
 
-/// REQUIRES: a normalized spec.
-KvTiling kv_tiling_of(const KvMove& move);
+/// Blocks per token, where its row is long. REQUIRES: a normalized spec.
+std::int64_t parts_per_token(const KvMove& move);
 
-/// Tokens per block of the kernels that settle which of two tokens has a destination.
-inline constexpr std::int64_t kKvClaimTokens = 256;
+/// How many heads are one row: all where they lie together on both sides, else 1. REQUIRES: a normalized
+/// spec.
+std::int64_t heads_per_row(const KvMove& move);
 
 }  // namespace lathe::codegen

@@ -193,8 +193,9 @@ Result<void> resolve_alignment(const Checked& checked) {
 Result<void> check_size(const Checked& checked) {
   KvView view = checked.view;
   Index bytes = 0;
-  if (__builtin_mul_overflow(row_bytes(view), view.heads, &bytes) || bytes >= Index{1} << 31) {
-    return checked.bad(fmt::format("all heads of a slot have {} bytes, allowed are less than 2^31", bytes),
+  // Kernels count what they move of a slot in 32 bits, a round of all threads at a time.
+  if (__builtin_mul_overflow(row_bytes(view), view.heads, &bytes) || bytes > Index{1} << 30) {
+    return checked.bad(fmt::format("all heads of a slot have {} bytes, allowed are 2^30", bytes),
                        "a slot may also be a part of what it is: more slots of less content");
   }
   view.strides.assign(view.strides.size(), 0);

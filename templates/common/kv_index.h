@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/kv_facts.h"
+#include "common/token_places.h"
 
 /// Not slots.
 constexpr lathe::Index kNegativeSlot = -1;
@@ -25,27 +26,13 @@ inline lathe::Index slot_on_page(const IndexFacts& facts, const void* index, lat
   return page * facts.page_size + static_cast<lathe::Index>(unsigned_position % page_size);
 }
 
-/// The last sequence that begins at the token or before it.
-inline lathe::Index sequence_of(const IndexFacts& facts, const lathe::KvIndexArgs& args, lathe::Index token) {
-  lathe::Index low = 0;
-  lathe::Index high = args.sequences;
-  while (low + 1 < high) {
-    const lathe::Index middle = low + (high - low) / 2;
-    if (index_at(facts, args.offsets, middle) <= token) {
-      low = middle;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 inline lathe::Index slot_in_block_table(const IndexFacts& facts, const lathe::KvIndexArgs& args,
                                         lathe::Index token, lathe::Index slots) {
-  if (args.sequences == 0) return kNoSuchSlot;
-  const lathe::Index sequence = sequence_of(facts, args, token);
+  const lathe::Index sequence =
+      facts.is_wide ? sequence_of(static_cast<const long long*>(args.offsets), args.sequences, token)
+                    : sequence_of(static_cast<const int*>(args.offsets), args.sequences, token);
+  if (sequence < 0) return kNoSuchSlot;
   const lathe::Index begin = index_at(facts, args.offsets, sequence);
-  if (token < begin || token >= index_at(facts, args.offsets, sequence + 1)) return kNoSuchSlot;
   const lathe::Index start = args.positions != nullptr ? index_at(facts, args.positions, sequence) : 0;
   const lathe::Index position = start + token - begin;
   if (position < 0) return kNegativeSlot;

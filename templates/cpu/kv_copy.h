@@ -36,6 +36,35 @@ inline void copy_streaming(char* to, const char* from) {
   copy_steps<kStep>(to, from, rest);
 }
 
+/// Streaming stores are not ordered with later ones, such as the one that tells another thread of them. On
+/// x86 a fence of all accesses would hold up what is read next as well.
+inline void finish_streaming() {
+#if defined(__SSE__)
+  __builtin_ia32_sfence();
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/// A few vectors here are faster than a call; it is made for what is longer.
+template <long long kBytes>
+inline void copy_known(char* to, const char* from) {
+  constexpr long long kVector = sizeof(CopyVector);
+  constexpr long long kMost = 64 * kVector;
+  if constexpr (kBytes >= kVector && kBytes <= kMost) {
+    for (long long i = 0; i + kVector <= kBytes; i += kVector) {
+      CopyVector vector;
+      __builtin_memcpy(&vector, from + i, kVector);
+      __builtin_memcpy(to + i, &vector, kVector);
+    }
+    if constexpr (kBytes % kVector != 0) {
+      __builtin_memcpy(to + kBytes / kVector * kVector, from + kBytes / kVector * kVector, kBytes % kVector);
+    }
+  } else {
+    __builtin_memcpy(to, from, kBytes);
+  }
+}
+
 /// Lines that are read soon. Beyond some of them the processor sees the pattern itself.
 template <long long kBytes>
 inline void fetch_lines(const char* from) {

@@ -4,7 +4,6 @@
 #include <string>
 #include <variant>
 
-#include "codegen/ops/kv_tiling.h"
 #include "tests/codegen/kv_specs.h"
 
 using namespace lathe;
@@ -22,7 +21,7 @@ void* fake(std::uintptr_t value = 4096) {
 struct Fixture {
   KernelSpec spec;
   KvMoveArgs args{};
-  std::vector<EntryPoint> entries{{"lathe_kv_move", {}}};
+  std::vector<EntryPoint> entries{{"lathe_kv_move", {.work_per_block = 16}}};
 
   explicit Fixture(const KvGatherSpec& given = plain_gather()) : spec(normalized(given)) {
     static const void* const table[2] = {fake(), fake()};
@@ -58,7 +57,7 @@ TEST_CASE("kv launch: what may be left out is filled in") {
   CHECK(f.args.dst[0].plane_step == 2 * 40 * 2048);
   CHECK(f.args.src[0].block_step == 2 * 16 * 2048);
   CHECK(f.args.src[0].plane_step == 16 * 2048);
-  // 16 tokens per tile, 2 layers, 2 planes.
+  // 2 layers, 2 planes.
   CHECK(grids[0].x == 3 * 4);
   f.args.max_blocks = 5;
   CHECK(f.prepare().value()[0].x == 5);
@@ -225,7 +224,7 @@ TEST_CASE("kv launch: scales, status and workspace that are missing") {
   spec = plain_gather();
   spec.dst_index.kind = KvIndexKind::slots;
   f = Fixture(spec);
-  f.entries.insert(f.entries.begin(), 2, {"claim", {}});
+  f.entries.insert(f.entries.begin(), 2, {"claim", {.work_per_block = 20}});
   f.args.dst_index.index = fake();
   f.args.dst[0].blocks = 100;
   CHECK(f.complaint() == "the workspace has 0 bytes, 400 are needed");
@@ -236,8 +235,12 @@ TEST_CASE("kv launch: scales, status and workspace that are missing") {
   CHECK(f.complaint() == "workspace is 0x1002, not a multiple of 4 bytes");
   f.args.workspace = fake();
   const Grids grids = f.prepare().value();
-  CHECK(grids[0].x == 1);
+  CHECK(grids[0].x == 2);
+  CHECK(grids[1].x == 2);
   CHECK(grids[2].x == 12);
+  // A quota is one for all steps.
+  f.args.max_blocks = 1;
+  for (int step = 0; step < 3; ++step) CHECK(f.prepare().value()[step].x == 1);
 }
 
 TEST_CASE("kv launch: status out of place, and more slots than a workspace could tell apart") {

@@ -40,7 +40,13 @@ TEST_CASE("kv move: sides that do not fit") {
   spec = plain_gather();
   spec.src[0].heads = spec.dst[0].heads = 65536;
   spec.src[0].content = spec.dst[0].content = 65536;
-  CHECK(complaint(spec) == "src[0]: all heads of a slot have 8589934592 bytes, allowed are less than 2^31");
+  CHECK(complaint(spec) == "src[0]: all heads of a slot have 8589934592 bytes, allowed are 2^30");
+  spec = plain_gather();
+  for (KvView* const view : {&spec.src[0], &spec.dst[0]})
+    *view = {.axes = "N C", .dtype = u8, .content = 1 << 30};
+  CHECK(complaint(spec) == "nothing");
+  ++spec.src[0].content;
+  CHECK(complaint(spec) == "src[0]: all heads of a slot have 1073741825 bytes, allowed are 2^30");
 }
 
 TEST_CASE("kv move: gather and scatter are two ops with one text each, which JSON keeps") {
@@ -95,5 +101,12 @@ TEST_CASE("kv move: duplicates are settled before rows are moved") {
   CHECK(plan.entries[0].name == "lathe_kv_unclaim");
   CHECK(plan.entries[1].name == "lathe_kv_claim");
   CHECK(plan.entries[2].name == "lathe_kv_move");
+  CHECK(plan.entries[1].launch.work_per_block == plan.entries[1].launch.block.x);
+  CHECK(plan.entries[2].launch.work_per_block == 16);
+  // A CPU's blocks are larger: each begins with nothing under way, and waking a thread takes time.
+  const auto on_cpu = codegen::plan_kv_move(normalized(spec), Target::parse("cpu:x86-64").value()).value();
+  CHECK(on_cpu.entries[1].launch.work_per_block == 8192);
+  CHECK(on_cpu.parameters.back() == std::pair<std::string, std::string>("kClaimTokens", "8192"));
+  CHECK(on_cpu.entries[2].launch.work_per_block == 64);
   CHECK(!codegen::plan_kv_move(normalized(spec), {.backend = Backend::cuda, .arch = "sm_70"}));
 }

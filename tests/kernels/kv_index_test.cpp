@@ -131,6 +131,29 @@ TEST_CASE("kv: of tokens with the same destination the last is moved") {
   });
 }
 
+TEST_CASE("kv: tokens of several blocks claim the same destinations") {
+  on_every_target([](Runtime& runtime) {
+    // As many as take three blocks.
+    const Index tokens = runtime.target().backend == Backend::cpu ? 20000 : 700;
+    KvScatterSpec spec{.src = {{.axes = "N C", .dtype = u8, .content = 3}},
+                       .dst = {{.axes = "N C", .dtype = u8, .content = 3}}};
+    spec.dst_index = {.kind = KvIndexKind::slots};
+    for (const KvDuplicates duplicates : {KvDuplicates::last, KvDuplicates::report}) {
+      spec.duplicates = duplicates;
+      KvCase test{.spec = spec, .tokens = tokens};
+      test.dst[0].blocks = 401;
+      for (Index i = 0; i < tokens; ++i) test.dst_map.index.push_back(i * 7919 % 409 - 4);
+      check(runtime, test);
+      test.max_blocks = 2;
+      check(runtime, test);
+      // None twice.
+      test.dst[0].blocks = tokens;
+      test.dst_map.index = distinct(tokens, tokens);
+      check(runtime, test);
+    }
+  });
+}
+
 TEST_CASE("kv: no tokens, and all before the first") {
   on_every_target([](Runtime& runtime) {
     KvCase none{.spec = gather(KvIndexKind::identity), .tokens = 0};
