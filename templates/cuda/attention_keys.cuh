@@ -36,15 +36,16 @@ class Keys {
   __device__ int first_key(int tile) const { return first_ + tile * kKeyTile; }
 
   /// Paged: the page of a tile's key, to be handed to set_place, some work later.
-  __device__ Index page(int tile, int row) const {
+  __device__ PageIndex page(int tile, int row) const {
     const int key = first_key(tile) + row;
     if (!kIsPaged || row >= kKeyTile || key >= end_) return 0;
-    return static_cast<Index>(pages_[key / kPageSize]);
+    return pages_[key / kPageSize];
   }
 
   /// Notes where a tile's key lies. A barrier must stand between this and copies of the tile.
-  __device__ void set_place(int tile, int row, Index page) const {
+  __device__ void set_place(int tile, int row, PageIndex number) const {
     if (!kIsPaged || row >= kKeyTile) return;
+    const Index page = number;
     const int token = (first_key(tile) + row) % kPageSize;
     Index* place = places_ + place_of(tile, 0, row);
     place[0] = page * args_.k_outer_stride + token * args_.k_token_stride;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/attention_products.cuh"
+#include "cuda/ptx/computed_here.cuh"
 #include "cuda/ptx/exp2.cuh"
 #include "user/attention_hooks.h"
 
@@ -53,7 +54,17 @@ class LogitRows {
       for (int half = 0; half < 2; ++half) {
         const RowPlace row(first_row_ + i * 16 + half * 8, block_.kv_head);
         transform(row, first_key + column, half * 2, logits.values[i]);
-        if (!all_seen) hide(row, first_key + column, half * 2, logits.values[i]);
+      }
+    }
+    if (all_seen) return;
+    // At some tiles only: no registers are kept for it meanwhile.
+    const int first_row = computed_here(first_row_);
+#pragma unroll
+    for (int i = 0; i < kRowFragments; ++i) {
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const RowPlace row(first_row + i * 16 + half * 8, block_.kv_head);
+        hide(row, first_key + column, half * 2, logits.values[i]);
       }
     }
   }
@@ -83,12 +94,16 @@ class LogitRows {
 
   __device__ void hide(const RowPlace& row, int first_key, int at, float (&logits)[kKeyFragments][4]) const {
     const KeyRange range(args_, block_, row.query);
+    // Counted from the first: what they are compared with are constants then.
+    const int begin = range.begin - first_key;
+    const int end = range.end - first_key;
 #pragma unroll
     for (int j = 0; j < kKeyFragments; ++j) {
 #pragma unroll
       for (int k = 0; k < 2; ++k) {
-        const int key = first_key + j * 8 + k;
-        if (key < range.begin || key >= range.end || !passes(row, key)) logits[j][at + k] = -kInfinity;
+        const int key = j * 8 + k;
+        if ((kHasWindow && key < begin) || key >= end || !passes(row, first_key + key))
+          logits[j][at + k] = -kInfinity;
       }
     }
   }

@@ -34,14 +34,22 @@ struct RowTotal {
   float top = -kInfinity;
   float sum = 0.0f;
 
-  /// One more logit, of a value 0.
-  __device__ void add_sink(float sink) {
-    const float logit = sink * kLog2E;
-    const float new_top = fmaxf(top, logit);
+  /// What sums of values are multiplied by when a weight joins: those before, and its own.
+  struct Factors {
+    float before;
+    float added;
+  };
+  /// One more weight, of a logarithm to base 2.
+  __device__ Factors add(float logarithm) {
+    const float new_top = fmaxf(top, logarithm);
     const float base = finite_or_zero(new_top);
-    sum = sum * fast_exp2(top - base) + fast_exp2(logit - base);
+    const Factors factors{fast_exp2(top - base), fast_exp2(logarithm - base)};
+    sum = sum * factors.before + factors.added;
     top = new_top;
+    return factors;
   }
+  /// 0 of none.
+  __device__ float reciprocal() const { return sum == 0.0f ? 0.0f : fast_reciprocal(sum); }
   __device__ float lse() const { return sum == 0.0f ? -kInfinity : top + fast_log2(sum); }
 };
 
@@ -58,7 +66,6 @@ __device__ inline float* partial_result(const lathe::AttentionArgs& args, int sl
 
 /// Each warp's accumulators and, per row, its largest logit and sum of weights.
 __device__ inline void leave_sums(const OnlineSoftmax& softmax, const WarpPlace& warp, char* shared) {
-  const unsigned sums = shared_address(shared);
   float* statistics = reinterpret_cast<float*>(shared + kStatisticsOffset);
   const int first_column = kColumnWarps > 1 ? warp.part * kValueFragments * 8 : 0;
 #pragma unroll
@@ -73,10 +80,11 @@ __device__ inline void leave_sums(const OnlineSoftmax& softmax, const WarpPlace&
       }
       const int first = ((kKeyWarps > 1 ? warp.part : 0) * kRows + row) * kSumRowFloats + first_column +
                         warp.fragment_column();
+      float* sums = reinterpret_cast<float*>(shared) + first;
 #pragma unroll
       for (int j = 0; j < kValueFragments; ++j) {
-        store_shared(sums + (first + j * 8) * 4, softmax.sums.values[i][j][half * 2],
-                     softmax.sums.values[i][j][half * 2 + 1]);
+        const float* pair = softmax.sums.values[i][j] + half * 2;
+        *reinterpret_cast<float2*>(sums + j * 8) = make_float2(pair[0], pair[1]);
       }
     }
   }
@@ -86,6 +94,7 @@ __device__ inline void leave_sums(const OnlineSoftmax& softmax, const WarpPlace&
 __device__ inline void weigh_parts(const lathe::AttentionArgs& args, const Block& block, char* shared) {
   float* statistics = reinterpret_cast<float*>(shared + kStatisticsOffset);
   const bool is_final = block.work.slot < 0;
+#pragma unroll 1
   for (int row = threadIdx.x; row < kRows; row += kThreads) {
     const RowPlace place(block.work.row_begin + row, block.kv_head);
     if (!place.exists(block.request)) continue;
@@ -99,9 +108,9 @@ __device__ inline void weigh_parts(const lathe::AttentionArgs& args, const Block
       total.sum += of[1] * fast_exp2(of[0] - finite_or_zero(total.top));
     }
     if constexpr (kHasSinks) {
-      if (is_final) total.add_sink(args.sinks[place.head]);
+      if (is_final) total.add(args.sinks[place.head] * kLog2E);
     }
-    const float factor = total.sum == 0.0f ? 0.0f : v_scale_of(args, block.kv_head) / total.sum;
+    const float factor = v_scale_of(args, block.kv_head) * total.reciprocal();
 #pragma unroll
     for (int part = 0; part < kParts; ++part) {
       float* of = statistics + (part * kRows + row) * 2;

@@ -12,8 +12,8 @@ constexpr bool kTransformsQueries = kHasRope || kHasQueryHook;
 /// Groups that are under way when the queries have come, and when those of a tile have.
 constexpr int kFirstGroups = kComesApart ? 2 * kStages - 1 : kIsStaged ? kStages : kStages - 1;
 constexpr int kLaterGroups = kComesApart ? 2 * (kStages - 1) : kIsStaged ? kStages - 1 : kStages - 2;
-/// Wide sums and conversions in the loop leave a thread few registers for anything else.
-constexpr bool kReadsBlockAgain = kIsStaged && kRowFragments * kValueFragments * 8 > 192;
+/// Wide sums leave a thread few registers for anything else.
+constexpr bool kReadsBlockAgain = kRowFragments * kValueFragments * 8 > 192;
 static_assert(!kSharesTile || kIsStaged || kStages >= 2, "one tile is read while the next comes");
 
 /// A warp's part in the loop, from the first tile to its sums.
@@ -53,7 +53,7 @@ class Attention {
     __syncthreads();
     // Asked for now, noted down when it has come.
     const int own_row = static_cast<int>(threadIdx.x);
-    const Index page = keys_.page(tile + kStages + 1, own_row);
+    const PageIndex page = keys_.page(tile + kStages + 1, own_row);
     if constexpr (kComesApart) send_values(tile + kStages - 1);
     if constexpr (kIsStaged) {
       convert_tiles(args_, block_, keys_.first_key(tile), tile, shared_);

@@ -18,7 +18,13 @@ struct Sums {
 __device__ inline void multiply_queries_keys(const Queries& queries, unsigned tile, int first_key, int lane,
                                              Logits& logits) {
 #pragma unroll
-  for (int i = 0; i < kRowFragments * kKeyFragments * 4; ++i) (&logits.values[0][0][0])[i] = 0.0f;
+  for (int i = 0; i < kRowFragments; ++i) {
+#pragma unroll
+    for (int j = 0; j < kKeyFragments; ++j) {
+#pragma unroll
+      for (int k = 0; k < 4; ++k) logits.values[i][j][k] = 0.0f;
+    }
+  }
   // Queries in registers are named by constants; others go in fours, which compile faster.
 #pragma unroll(kQueriesInRegisters ? kHeadSteps : 4)
   for (int step = 0; step < kHeadSteps; ++step) {
@@ -31,8 +37,7 @@ __device__ inline void multiply_queries_keys(const Queries& queries, unsigned ti
       load_matrices(k, tile + KeyTile::offset(row, step * 2 + lane / 8 % 2));
 #pragma unroll
       for (int i = 0; i < kRowFragments; ++i) {
-        multiply_add<Element>(logits.values[i][j], q[i], k[0], k[1]);
-        multiply_add<Element>(logits.values[i][j + 1], q[i], k[2], k[3]);
+        multiply_add<Element>(logits.values[i][j], logits.values[i][j + 1], q[i], k);
       }
     }
     if constexpr (kKeyFragments % 2 == 1) {
@@ -56,8 +61,7 @@ __device__ inline void add_values(const unsigned (&weights)[kRowFragments][4], u
                              tile + ValueTile::offset(first_key + lane % 16, first_column + j + lane / 16));
 #pragma unroll
     for (int i = 0; i < kRowFragments; ++i) {
-      multiply_add<Element>(sums.values[i][j], weights[i], v[0], v[1]);
-      multiply_add<Element>(sums.values[i][j + 1], weights[i], v[2], v[3]);
+      multiply_add<Element>(sums.values[i][j], sums.values[i][j + 1], weights[i], v);
     }
   }
 }

@@ -24,26 +24,18 @@ __device__ inline void merge_partial_results(const lathe::AttentionArgs& args) {
     if (!place.exists(block.request)) break;  // nor do those behind it
     const float* lse = first + kRows * kValueDim + row;
     RowTotal total;
-#pragma unroll 2
-    for (int slot = 0; slot < merge.slots; ++slot) total.top = fmaxf(total.top, lse[slot * step]);
-    const float base = finite_or_zero(total.top);
     float values[8] = {};
 #pragma unroll 2
     for (int slot = 0; slot < merge.slots; ++slot) {
-      const float weight = fast_exp2(lse[slot * step] - base);
-      total.sum += weight;
-      float sums[8];
-      load_pack<F32>(first + slot * step + row * kValueDim + column, sums);
+      float part[8];
+      load_pack<F32>(first + slot * step + row * kValueDim + column, part);
+      const RowTotal::Factors factors = total.add(lse[slot * step]);
 #pragma unroll
-      for (int k = 0; k < 8; ++k) values[k] += weight * sums[k];
+      for (int k = 0; k < 8; ++k) values[k] = values[k] * factors.before + part[k] * factors.added;
     }
     float rescale = 1.0f;
-    if constexpr (kHasSinks) {
-      const float top = total.top;
-      total.add_sink(args.sinks[place.head]);
-      rescale = fast_exp2(top - finite_or_zero(total.top));
-    }
-    const float factor = total.sum == 0.0f ? 0.0f : rescale / total.sum;
+    if constexpr (kHasSinks) rescale = total.add(args.sinks[place.head] * kLog2E).before;
+    const float factor = rescale * total.reciprocal();
 #pragma unroll
     for (int k = 0; k < 8; ++k) values[k] *= factor;
     finish_output(args, place_of(block, place, -1), place.token(block.request), column, values);

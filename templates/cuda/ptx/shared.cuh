@@ -18,7 +18,3 @@ __device__ inline void store_shared(unsigned address, const unsigned (&v)[4]) {
                "r"(v[3])
                : "memory");
 }
-
-__device__ inline void store_shared(unsigned address, float low, float high) {
-  asm volatile("st.shared.v2.f32 [%0], {%1,%2};" ::"r"(address), "f"(low), "f"(high) : "memory");
-}
