@@ -7,6 +7,7 @@
 #include "codegen/ops/attention.h"
 #include "runtime/base/try.h"
 #include "runtime/kernel_state.h"
+#include "runtime/plan/attention_room.h"
 #include "runtime/plan/attention_work.h"
 
 namespace lathe {
@@ -23,21 +24,38 @@ void append(std::vector<std::byte>& bytes, const std::vector<T>& items) {
   std::memcpy(bytes.data() + at, items.data(), items.size() * sizeof(T));
 }
 
+const AttentionSpec& spec_of(const Kernel::State& state) {
+  return std::get<AttentionSpec>(state.spec);
+}
+
+runtime::AttentionTiling tiling_of(const Kernel::State& state) {
+  return {.tile_rows = state.entries.front().launch.work_per_block,
+          .processors = state.executor->device().processors};
+}
+
 }  // namespace
+
+Result<AttentionRoom> AttentionPlan::room_for(const KernelFor<AttentionSpec>& kernel,
+                                              const AttentionLimits& limits,
+                                              const AttentionPlanOptions& options) {
+  const Kernel::State& state = kernel.state();
+  return runtime::attention_room(spec_of(state), tiling_of(state), limits, options);
+}
 
 Result<AttentionPlan> AttentionPlan::make(const KernelFor<AttentionSpec>& kernel, const AttentionBatch& batch,
                                           const AttentionPlanOptions& options) {
   const Kernel::State& state = kernel.state();
-  const auto& spec = std::get<AttentionSpec>(state.spec);
-  const runtime::AttentionTiling tiling{.tile_rows = state.entries.front().launch.work_per_block,
-                                        .processors = state.executor->device().processors};
+  const AttentionSpec& spec = spec_of(state);
+  const runtime::AttentionTiling tiling = tiling_of(state);
   LATHE_TRY(runtime::AttentionWorkList list, runtime::list_attention_work(spec, tiling, batch, options));
-  // Places that do nothing now, and may in a later plan.
-  const auto pad = [](auto& items, std::int64_t least) {
-    items.resize(std::max(items.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, least))));
-  };
-  pad(list.work, options.min_work_items);
-  pad(list.merges, options.min_merge_items);
+  if (options.room) {
+    LATHE_CHECK(runtime::check_room(spec, runtime::room_of(list), *options.room));
+    // Places that do nothing now, and may in a later plan.
+    list.work.resize(static_cast<std::size_t>(options.room->work_items));
+    list.merges.resize(static_cast<std::size_t>(options.room->merge_items));
+    list.requests.resize(static_cast<std::size_t>(options.room->requests));
+    list.slots = options.room->splits;
+  }
   AttentionPlan plan;
   plan.work_items_ = static_cast<std::int64_t>(list.work.size());
   plan.merge_items_ = static_cast<std::int64_t>(list.merges.size());

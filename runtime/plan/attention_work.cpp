@@ -20,8 +20,6 @@ using codegen::kAttentionKeyTile;
 
 /// Blocks that a multiprocessor runs at a time: splits aim at filling that.
 constexpr std::int64_t kBlocksPerProcessor = 2;
-/// Shorter splits cost more in merging than they gain.
-constexpr std::int64_t kMinSplit = 256;
 constexpr std::int64_t kMostRows = std::numeric_limits<int>::max() - 1024;
 
 Error bad_batch(std::string message, std::string hint = {}) {
@@ -162,7 +160,7 @@ std::int64_t items_of(const std::vector<AttentionWork>& tiles, Split split) {
 Split share_out(const std::vector<AttentionWork>& tiles, std::int64_t budget) {
   std::int64_t keys = 0;
   for (const AttentionWork& tile : tiles) keys += length_of(tile);
-  const std::int64_t share = std::max(kMinSplit, divide_up(keys, budget));
+  const std::int64_t share = std::max(kMinAttentionSplit, divide_up(keys, budget));
   const std::int64_t rounded = divide_up(share, kAttentionKeyTile) * kAttentionKeyTile;
   return {rounded, 2 * rounded};
 }
@@ -173,13 +171,12 @@ Split choose_split(const AttentionSpec& spec, const AttentionTiling& tiling,
   constexpr std::int64_t kNever = std::int64_t{1} << 40;
   if (!options.may_split) return {kNever, kNever};
   if (options.fixed_split > 0) return {options.fixed_split, options.fixed_split};
-  const std::int64_t budget =
-      std::max<std::int64_t>(1, tiling.processors * kBlocksPerProcessor / spec.kv_heads);
+  const std::int64_t budget = attention_tiles_at_once(spec, tiling);
   if (static_cast<std::int64_t>(tiles.size()) >= budget) return share_out(tiles, budget);
   std::int64_t longest = 0;
   for (const AttentionWork& tile : tiles) longest = std::max(longest, length_of(tile));
   // In key tiles: `low` is too few or the least allowed, `high` is enough.
-  std::int64_t low = kMinSplit / kAttentionKeyTile;
+  std::int64_t low = kMinAttentionSplit / kAttentionKeyTile;
   std::int64_t high = std::max(low, divide_up(longest, kAttentionKeyTile));
   while (low < high) {
     const std::int64_t middle = (low + high) / 2;
@@ -236,20 +233,25 @@ std::vector<AttentionWork> longest_first(const std::vector<AttentionWork>& work)
 
 }  // namespace
 
+std::int64_t attention_tiles_at_once(const AttentionSpec& spec, const AttentionTiling& tiling) {
+  return std::max<std::int64_t>(1, tiling.processors * kBlocksPerProcessor / spec.kv_heads);
+}
+
+std::int64_t most_attention_items(const AttentionSpec& spec) {
+  return kMostRows / spec.kv_heads;
+}
+
+Result<void> check_attention_split(const AttentionPlanOptions& options) {
+  if (options.fixed_split >= 0 && options.fixed_split % kAttentionKeyTile == 0) return {};
+  return bad_batch(
+      fmt::format("fixed_split is {}, it must be a multiple of {}", options.fixed_split, kAttentionKeyTile));
+}
+
 Result<AttentionWorkList> list_attention_work(const AttentionSpec& spec, const AttentionTiling& tiling,
                                               const AttentionBatch& batch,
                                               const AttentionPlanOptions& options) {
-  if (options.fixed_split < 0 || options.fixed_split % kAttentionKeyTile != 0) {
-    return bad_batch(fmt::format("fixed_split is {}, it must be a multiple of {}", options.fixed_split,
-                                 kAttentionKeyTile));
-  }
-  const std::int64_t most_items = kMostRows / spec.kv_heads;
-  for (const auto& [name, items] : {std::pair{"min_work_items", options.min_work_items},
-                                    std::pair{"min_merge_items", options.min_merge_items}}) {
-    if (items >= 0 && items <= most_items) continue;
-    return bad_batch(fmt::format("{} is {}, allowed are 0 to {}", name, items, most_items),
-                     "a grid has 2^31 - 1 blocks, one for each item and key-value head");
-  }
+  LATHE_CHECK(check_attention_split(options));
+  const std::int64_t most_items = most_attention_items(spec);
   LATHE_CHECK(check_sizes(spec, batch));
   AttentionWorkList list;
   list.requests.reserve(batch.kv_lengths.size());

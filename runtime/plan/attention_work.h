@@ -16,6 +16,18 @@ struct AttentionTiling {
   std::int64_t processors = 1;
 };
 
+/// Shorter splits cost more in merging than they gain.
+inline constexpr std::int64_t kMinAttentionSplit = 256;
+
+/// Tiles of rows that the device works on at a time, for each key-value head: splits aim at filling it.
+std::int64_t attention_tiles_at_once(const AttentionSpec& spec, const AttentionTiling& tiling);
+
+/// As many items a grid can have.
+std::int64_t most_attention_items(const AttentionSpec& spec);
+
+/// Errors: invalid_argument.
+Result<void> check_attention_split(const AttentionPlanOptions& options);
+
 struct AttentionWorkList {
   std::vector<AttentionRequest> requests;
   std::vector<AttentionWork> work;  ///< longest first

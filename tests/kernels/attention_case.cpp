@@ -185,6 +185,15 @@ std::string launch(Runtime& runtime, const KernelFor<AttentionSpec>& kernel, con
   return compare(test, tensors);
 }
 
+AttentionLimits limits_of(const AttentionCase& test) {
+  AttentionLimits limits{.requests = static_cast<std::int64_t>(test.requests.size())};
+  for (const AttentionLengths& lengths : test.requests) {
+    limits.queries += lengths.queries;
+    limits.keys = std::max(limits.keys, lengths.keys);
+  }
+  return limits;
+}
+
 }  // namespace
 
 std::string run_attention(Runtime& runtime, const AttentionCase& test) {
@@ -201,7 +210,9 @@ std::string replay_attention(Runtime& runtime, const AttentionCase& test,
   auto kernel = runtime.get(test.spec);
   if (!kernel) return kernel.error().text();
   AttentionTensors tensors(runtime, test);
-  const AttentionPlan first = AttentionPlan::make(*kernel, tensors.batch(), test.plan).value();
+  AttentionPlanOptions options = test.plan;
+  options.room = AttentionPlan::room_for(*kernel, limits_of(test), options).value();
+  const AttentionPlan first = AttentionPlan::make(*kernel, tensors.batch(), options).value();
   GuardedBuffer bytes(runtime, first.bytes().size());
   GuardedBuffer workspace(runtime, first.workspace_bytes());
   AttentionArgs args = tensors.args();
@@ -212,15 +223,15 @@ std::string replay_attention(Runtime& runtime, const AttentionCase& test,
   for (const std::vector<std::int64_t>& lengths : kv_lengths) {
     for (std::size_t r = 0; r < lengths.size(); ++r) shorter.requests[r].keys = lengths[r];
     tensors.shorten(lengths);
-    const AttentionPlan plan = AttentionPlan::make(*kernel, tensors.batch(), test.plan).value();
+    const auto plan = AttentionPlan::make(*kernel, tensors.batch(), options);
+    if (!plan) return plan.error().text();
     AttentionArgs same = args;
-    plan.apply(same, bytes.data());
-    same.slots = args.slots;  // what the launch is checked for, not what kernels read
+    plan->apply(same, bytes.data());
     if (std::memcmp(&same, &args, sizeof args) != 0) return "another plan asks for other arguments";
-    if (plan.workspace_bytes() > first.workspace_bytes()) return "another plan asks for more workspace";
+    if (plan->workspace_bytes() != first.workspace_bytes()) return "another plan asks for other workspace";
     tensors.o->device.upload(tensors.o->before.bytes().data());
     if (tensors.lse) tensors.lse->device.upload(tensors.lse->before.bytes().data());
-    bytes.upload(plan.bytes().data());
+    bytes.upload(plan->bytes().data());
     if (auto queued = kernel->launch(args, {}); !queued) return queued.error().text();
     if (auto done = runtime.synchronize({}); !done) return done.error().text();
     if (std::string wrong = compare(shorter, tensors); !wrong.empty()) return wrong;

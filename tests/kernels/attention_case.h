@@ -52,9 +52,9 @@ struct AttentionCase {
 /// it should be; else the first difference.
 std::string run_attention(Runtime& runtime, const AttentionCase& test);
 
-/// Launches as run_attention does, and then, as a captured graph would, with the very same arguments for
-/// other lengths of the keys, each at most that of the case: only the plan's bytes change. Of each list of
-/// lengths o and lse are compared. The case's plan must have room for all of them.
+/// Launches as a captured graph would, with the very same arguments for several lengths of the keys, each at
+/// most that of the case: only the plan's bytes change. Plans have the room that the case's lengths ask for
+/// as limits. Of each list of lengths o and lse are compared.
 std::string replay_attention(Runtime& runtime, const AttentionCase& test,
                              const std::vector<std::vector<std::int64_t>>& kv_lengths);
 

@@ -78,15 +78,13 @@ TEST_CASE("attention: a launch as it was captured takes plans of other lengths")
       // 65 keys and more are two splits, 129 three, with a merge each.
       const AttentionCase test{.spec = paged(AttentionPhase::decode, queries == 1 ? 8 : 4),
                                .requests = {{queries, 160}, {queries, 160}, {queries, 160}, {queries, 160}},
-                               .plan = {.fixed_split = 64, .min_work_items = 16, .min_merge_items = 6}};
+                               .plan = {.fixed_split = 64}};
       CHECK(replay_attention(runtime, test,
                              {{33, 17, 65, 129}, {160, 160, 160, 160}, {1, 0, 64, 3}, {129, 65, 17, 33}}) ==
             "");
     }
     // Splits that follow from the lengths, of which there are as many as fill the device at most.
-    AttentionCase test{.spec = paged(AttentionPhase::prefill, 2),
-                       .requests = {{20, 600}, {1, 600}},
-                       .plan = {.min_work_items = 64, .min_merge_items = 8}};
+    const AttentionCase test{.spec = paged(AttentionPhase::prefill, 2), .requests = {{20, 600}, {1, 600}}};
     CHECK(replay_attention(runtime, test, {{600, 20}, {30, 600}, {0, 1}, {600, 600}}) == "");
   });
 }

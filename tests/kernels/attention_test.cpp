@@ -171,7 +171,9 @@ TEST_CASE("attention: keys in splits, merged") {
                         .plan = {.fixed_split = split}});
         check(runtime, {.spec = paged(spec, 16),
                         .requests = {{queries, 513}, {2, 129}},
-                        .plan = {.fixed_split = split, .min_work_items = 40, .min_merge_items = 20}});
+                        .plan = {.fixed_split = split,
+                                 .room = AttentionRoom{
+                                     .requests = 3, .work_items = 120, .merge_items = 20, .splits = 100}}});
       }
     }
     // As the device would have it.
