@@ -236,6 +236,7 @@ class MapMemory {
             .positions = pointer(3),
             .table_width = map_.table_width,
             .sequences = map_.offsets.empty() ? 0 : static_cast<Index>(map_.offsets.size()) - 1,
+            .entries = map_.entries,
             .start = map_.start};
   }
 

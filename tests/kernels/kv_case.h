@@ -20,6 +20,7 @@ struct KvMap {
   std::vector<Index> positions{};
   Index table_width = 0;
   Index start = 0;
+  Index entries = 0;
 };
 
 /// One view's memory.

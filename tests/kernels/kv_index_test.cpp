@@ -78,6 +78,19 @@ TEST_CASE("kv: every index map, with entries that are no slots") {
   });
 }
 
+TEST_CASE("kv: pages that the offsets promise and nobody lists do not exist") {
+  on_every_target([](Runtime& runtime) {
+    KvMap map{.index = {4, 2, 0},
+              .offsets = {0, 2, 9},
+              .rows = {0, 1, 1, 1, 0, 1},
+              .positions = {5, 3, 4, 27, 8, 0},
+              .entries = 3};
+    check_map(runtime, KvIndexKind::pages, map, 6, 6);
+    map.entries = 2;
+    check_map(runtime, KvIndexKind::pages, map, 6, 6);
+  });
+}
+
 TEST_CASE("kv: 64-bit indices beyond 32 bits do not exist, and do not wrap") {
   on_every_target([](Runtime& runtime) {
     for (const KvIndexKind kind : {KvIndexKind::slots, KvIndexKind::blocks}) {

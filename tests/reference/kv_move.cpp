@@ -160,6 +160,7 @@ struct Map {
         if (sequence >= args.sequences) return kMissing;
         const Index page = entry(args.offsets, sequence) + position / page_size;
         if (page >= entry(args.offsets, sequence + 1)) return kMissing;
+        if (args.entries != 0 && page >= args.entries) return kMissing;
         return on_page(entry(args.index, page), position);
       }
     }

@@ -103,6 +103,26 @@ TEST_CASE("kv reference: the last of two tokens has the slot, and sequences have
   CHECK(rows == std::vector<std::uint8_t>{2, 0, 0xEE, 0xEE});
 }
 
+TEST_CASE("kv reference: pages of sequences, of which fewer are listed than promised") {
+  // Pages 2 and 0 for the sequence; its third page, and the sequence 1, do not exist.
+  const KvGatherSpec spec{.src = {{.axes = "B N C", .dtype = u8, .block_size = 2, .content = 1}},
+                          .dst = {{.axes = "N C", .dtype = u8, .content = 1}},
+                          .src_index = {.kind = KvIndexKind::pages}};
+  const auto cache = counting(6);
+  std::vector<std::uint8_t> object(5, 0xEE);
+  const std::int32_t pages[] = {2, 0};
+  const std::int32_t offsets[] = {0, 3};
+  const std::int32_t rows[] = {0, 0, 0, 1, 0};
+  const std::int32_t positions[] = {1, 2, 4, 0, 3};
+  KvMoveArgs args{.tokens = 5};
+  args.src[0] = {.base = cache.data(), .blocks = 3};
+  args.dst[0] = {.base = object.data(), .blocks = 5};
+  args.src_index = {
+      .index = pages, .offsets = offsets, .rows = rows, .positions = positions, .sequences = 1, .entries = 2};
+  CHECK(reference::kv_move(reference::KvMove(spec), args) == kKvIndexTooLarge);
+  CHECK(object == std::vector<std::uint8_t>{5, 0, 0xEE, 0xEE, 1});
+}
+
 TEST_CASE("kv reference: written scales") {
   // Two groups of 16: the first's largest magnitude is 896, twice what e4m3 holds; the second is zeros.
   KvGatherSpec spec{.src = {{.axes = "N C", .dtype = f32, .content = 32}},
