@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "codegen/ops/kv_argument_names.h"
 #include "codegen/ops/kv_layout.h"
 #include "codegen/ops/kv_move.h"
 
@@ -13,50 +15,14 @@ namespace lathe::codegen {
 
 namespace {
 
-constexpr std::array<std::string_view, kMaxKvViews> kSrcNames{"src", "src1", "src2"};
-constexpr std::array<std::string_view, kMaxKvViews> kDstNames{"dst", "dst1", "dst2"};
-constexpr std::array<std::string_view, kMaxKvViews> kSrcBlocks{"src_blocks", "src1_blocks", "src2_blocks"};
-constexpr std::array<std::string_view, kMaxKvViews> kDstBlocks{"dst_blocks", "dst1_blocks", "dst2_blocks"};
-constexpr std::array<std::string_view, kMaxKvViews> kSrcBytes{"src_bytes", "src1_bytes", "src2_bytes"};
-constexpr std::array<std::string_view, kMaxKvViews> kDstBytes{"dst_bytes", "dst1_bytes", "dst2_bytes"};
-constexpr std::array<std::string_view, kMaxKvScales> kScaleNames{"scales0", "scales1", "scales2", "scales3"};
-
-/// How one side's arguments are called and where they are in KvMoveArgs.
-struct SideNames {
-  const std::array<std::string_view, kMaxKvViews>& names;
-  const std::array<std::string_view, kMaxKvViews>& blocks;
-  const std::array<std::string_view, kMaxKvViews>& bytes;
+/// A side's names, and where its members are in KvMoveArgs.
+struct SideNames : KvSideNames {
   std::size_t offset;  ///< of the side's first view
-  std::string_view index, offsets, rows, positions, entries, sequences, table_width, start;
   std::size_t index_offset;
 };
 
-const SideNames kSrc{kSrcNames,
-                     kSrcBlocks,
-                     kSrcBytes,
-                     offsetof(KvMoveArgs, src),
-                     "src_index",
-                     "src_offsets",
-                     "src_rows",
-                     "src_positions",
-                     "src_entries",
-                     "src_sequences",
-                     "src_table_width",
-                     "src_start",
-                     offsetof(KvMoveArgs, src_index)};
-const SideNames kDst{kDstNames,
-                     kDstBlocks,
-                     kDstBytes,
-                     offsetof(KvMoveArgs, dst),
-                     "dst_index",
-                     "dst_offsets",
-                     "dst_rows",
-                     "dst_positions",
-                     "dst_entries",
-                     "dst_sequences",
-                     "dst_table_width",
-                     "dst_start",
-                     offsetof(KvMoveArgs, dst_index)};
+const SideNames kSrc{kKvSrcNames, offsetof(KvMoveArgs, src), offsetof(KvMoveArgs, src_index)};
+const SideNames kDst{kKvDstNames, offsetof(KvMoveArgs, dst), offsetof(KvMoveArgs, dst_index)};
 
 using ViewArgs = KvViewArgs<const void*>;
 
@@ -106,6 +72,29 @@ std::vector<Extent> shape_of(const KvView& view, std::string_view blocks, std::s
   return shape;
 }
 
+/// The steps that a launch decides about. Where a view's memory is bytes, entries of its base may be apart.
+void append_steps(const KvView& view, KvBase base, bool is_bytes,
+                  const std::array<std::string_view, kKvSteps>& names, std::size_t at,
+                  std::vector<Argument>& arguments) {
+  constexpr std::string_view kDoc = "bytes between neighbours; 0: tightly packed";
+  if (is_bytes && view.base != KvBase::single) {
+    arguments.push_back(number(names[0], at + offsetof(ViewArgs, table_step), kDoc));
+  }
+  constexpr std::pair<KvAxis, std::size_t> kSteps[] = {
+      {KvAxis::layer, offsetof(ViewArgs, layer_step)}, {KvAxis::plane, offsetof(ViewArgs, plane_step)},
+      {KvAxis::block, offsetof(ViewArgs, block_step)}, {KvAxis::slot, offsetof(ViewArgs, slot_step)},
+      {KvAxis::head, offsetof(ViewArgs, head_step)},   {KvAxis::piece, offsetof(ViewArgs, piece_step)}};
+  const auto axes = parse_kv_axes(view.axes);
+  for (std::size_t i = 0; i < axes->count; ++i) {
+    if (view.strides[i] != kKvPerLaunch) continue;
+    const KvAxis axis = axis_of_step(*axes, i, base);
+    for (std::size_t step = 0; step < std::size(kSteps); ++step) {
+      if (kSteps[step].first == axis)
+        arguments.push_back(number(names[step + 1], at + kSteps[step].second, kDoc));
+    }
+  }
+}
+
 void append_views(const std::vector<KvView>& views, const KvIndex& index, const SideNames& side,
                   ArgumentKind kind, std::vector<Argument>& arguments) {
   for (std::size_t i = 0; i < views.size(); ++i) {
@@ -115,19 +104,21 @@ void append_views(const std::vector<KvView>& views, const KvIndex& index, const 
     const std::string_view blocks =
         is_list && index.kind == KvIndexKind::identity ? std::string_view("tokens") : side.blocks[i];
     const std::size_t at = side.offset + i * sizeof(ViewArgs);
+    bool is_bytes = false;
     if (view.base != KvBase::shared) {
       const auto shape = shape_of(view, blocks, side.bytes[i]);
-      const bool is_bytes = shape.size() == 1 && shape[0].symbol == side.bytes[i];
+      is_bytes = shape.size() == 1 && shape[0].symbol == side.bytes[i];
       arguments.push_back(
-          {side.names[i], kind, is_bytes ? u8 : view.dtype, at + offsetof(ViewArgs, base), shape,
+          {side.views[i], kind, is_bytes ? u8 : view.dtype, at + offsetof(ViewArgs, base), shape,
            kind == ArgumentKind::input ? "the rows that are read" : "the rows that are written"});
       if (is_bytes) arguments.push_back(number(side.bytes[i], at + offsetof(ViewArgs, bytes), "of memory"));
     }
     arguments.push_back(
         number(side.blocks[i], at + offsetof(ViewArgs, blocks), "blocks; slots without a B axis"));
+    append_steps(view, base_of(views, i), is_bytes, side.steps[i], at, arguments);
     if (view.short_tail) {
-      arguments.push_back(number(kind == ArgumentKind::input ? "src_last_slots" : "dst_last_slots",
-                                 at + offsetof(ViewArgs, last_slots), "slots of the last chunk"));
+      arguments.push_back(
+          number(side.last_slots, at + offsetof(ViewArgs, last_slots), "slots of the last chunk"));
     }
   }
 }
@@ -221,10 +212,10 @@ std::vector<Argument> arguments_of_kv_move(const KernelSpec& spec) {
                arguments);
   append_index(move.src_index, kSrc, arguments);
   append_index(move.dst_index, kDst, arguments);
-  for (std::size_t i = 0; i < kScaleNames.size(); ++i) {
+  for (std::size_t i = 0; i < kKvScaleNames.size(); ++i) {
     const Index count = table_elements(move, static_cast<Index>(i));
     if (count == 0) continue;
-    arguments.push_back({kScaleNames[i],
+    arguments.push_back({kKvScaleNames[i],
                          input,
                          f32,
                          offsetof(A, scales) + i * sizeof(float*),

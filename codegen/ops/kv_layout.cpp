@@ -75,17 +75,16 @@ KvSteps walk(const KvView& view, KvBase base, const KvGivenSteps* given) {
   for (std::size_t i = axes.count; i-- > 0;) {
     const KvAxis axis = axes.order[i];
     const Index fixed = i < view.strides.size() ? view.strides[i] : 0;
-    const bool is_content = axis == KvAxis::content;
-    const bool is_split = axis == KvAxis::piece || (is_content && i + 1 != axes.count);
-    const KvAxis field = is_split                               ? KvAxis::piece
-                         : axis == KvAxis::slot && is_lone_slot ? KvAxis::block
-                                                                : axis;
+    const KvAxis field = axis_of_step(axes, i, base);
     Index* const launch_step = from_launch.of(field);
     Index step = fixed > 0 ? fixed : running;
     if (fixed < 0) step = launch_step == nullptr || *launch_step == 0 ? running : *launch_step;
     if (fixed < 0 && given == nullptr) step = kKvPerLaunch;
     if (Index* const to = steps.of(field)) *to = step;
-    if (is_split) steps.piece_bytes = (is_content ? 1 : view.split) * static_cast<Index>(size_of(view.dtype));
+    if (field == KvAxis::piece) {
+      steps.piece_bytes =
+          (axis == KvAxis::content ? 1 : view.split) * static_cast<Index>(size_of(view.dtype));
+    }
     const Index extent = extent_of(view, axis, is_lone_slot, blocks);
     running = product(step, extent);
     // The outermost axis need not be the widest.
@@ -142,6 +141,14 @@ std::string text_of(const KvAxes& axes) {
     text += kLetters[static_cast<std::size_t>(axis)];
   }
   return text;
+}
+
+KvAxis axis_of_step(const KvAxes& axes, std::size_t number, KvBase base) {
+  const KvAxis axis = axes.order[number];
+  const bool is_last = number + 1 == axes.count;
+  if (axis == KvAxis::content && !is_last) return KvAxis::piece;
+  const bool is_lone_slot = axis == KvAxis::slot && !axes.has(KvAxis::block) && !selects_block(base);
+  return is_lone_slot ? KvAxis::block : axis;
 }
 
 Index* KvSteps::of(KvAxis axis) {

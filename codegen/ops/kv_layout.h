@@ -29,6 +29,10 @@ Result<KvAxes> parse_kv_axes(std::string_view text);
 /// The string that normalized specs have: one blank between axes.
 std::string text_of(const KvAxes& axes);
 
+/// The axis that a step is named after: "block" for slots without blocks, "piece" for content that is
+/// strided.
+KvAxis axis_of_step(const KvAxes& axes, std::size_t number, KvBase base);
+
 inline constexpr Index kKvPerLaunch = -1;  ///< a step that the spec does not fix
 
 /// Bytes between neighbours along each axis. Axes that the view does not have are 0.

@@ -109,3 +109,44 @@ TEST_CASE("A block table comes with offsets, of which there is one more than seq
   CHECK(run.err == "");
   CHECK(bench.read<std::uint8_t>("rows") == std::vector<std::uint8_t>{4, 5, 0});
 }
+
+TEST_CASE("Steps that the spec leaves to the launch are set by name") {
+  Workbench bench;
+  // Two layers, 40 bytes apart, of 3 blocks 10 bytes apart of 2 slots 4 bytes apart; every byte is its own
+  // number.
+  std::vector<std::uint8_t> pool(40 + 20 + 4 + 3);
+  std::iota(pool.begin(), pool.end(), std::uint8_t{0});
+  bench.write("pool", NpyType::u1, {static_cast<std::int64_t>(pool.size())}, pool);
+  bench.write<std::int32_t>("slots", NpyType::i4, {2}, {5, 2});
+  const std::string spec = R"({"op": "kv_gather", "src": [{"axes": "B N C", "base": "layer", "dtype": "u8",
+      "strides": [-1, -1, 0], "layers": 2, "block_size": 2, "content": 3, "alignment": 1}],
+      "dst": [{"axes": "L N C", "dtype": "u8", "layers": 2, "content": 3}], "src_index": {"kind": "slots"}})";
+  const std::vector<std::string> arguments{"--in",  "src=" + bench.path("pool.npy"),
+                                           "--in",  "src_index=" + bench.path("slots.npy"),
+                                           "--set", "src_blocks=3",
+                                           "--set", "src_table_step=40",
+                                           "--set", "src_block_step=10",
+                                           "--set", "src_slot_step=4",
+                                           "--out", "dst=" + bench.path("object.npy")};
+  const auto run = bench.run(spec, arguments);
+  CHECK(run.err == "");
+  CHECK(run.code == 0);
+  CHECK(bench.read<std::uint8_t>("object") ==
+        std::vector<std::uint8_t>{24, 25, 26, 10, 11, 12, 64, 65, 66, 50, 51, 52});
+  // Slots without blocks are what block_step counts, strided content what piece_step does.
+  const std::string columns = R"({"op": "kv_gather", "src": [{"axes": "C N", "dtype": "u8",
+      "strides": [-1, -1], "content": 2, "alignment": 1}], "dst": [{"axes": "N C", "dtype": "u8", "content": 2}],
+      "src_index": {"kind": "slots"}})";
+  const auto other = bench.run(
+      columns, {"--in", "src=" + bench.path("pool.npy"), "--in", "src_index=" + bench.path("slots.npy"),
+                "--set", "src_blocks=6", "--set", "src_block_step=3", "--set", "src_piece_step=20", "--out",
+                "dst=" + bench.path("columns.npy")});
+  CHECK(other.err == "");
+  CHECK(bench.read<std::uint8_t>("columns") == std::vector<std::uint8_t>{15, 35, 6, 26});
+  // Those that the spec fixes are no arguments.
+  auto fixed = arguments;
+  fixed.insert(fixed.end(), {"--set", "src_head_step=4"});
+  const auto unknown = bench.run(spec, fixed);
+  CHECK(unknown.code == 1);
+  CHECK(unknown.err.find("src_head_step") != std::string::npos);
+}
