@@ -7,16 +7,16 @@
 
 #include <fmt/format.h>
 
+#include "codegen/ops/kv_index_launch.h"
 #include "codegen/ops/kv_layout.h"
 #include "codegen/ops/kv_move_error.h"
 #include "codegen/ops/kv_move_fields.h"
+#include "codegen/ops/kv_written.h"
 #include "runtime/base/try.h"
 
 namespace lathe::codegen {
 
 namespace {
-
-constexpr Index kAnySlots = Index{1} << 62;  ///< where the spec promises that all exist
 
 /// One side of the move. `Pointer` is that of its views.
 template <class Pointer>
@@ -40,59 +40,6 @@ Side<const void*> source(const KvMove& move, KvMoveArgs& args) {
 }
 Side<void*> destination(const KvMove& move, KvMoveArgs& args) {
   return {move, "dst", move.dst, args.dst, args.dst_pointers, move.dst_index, args.dst_index, args.tokens};
-}
-
-/// REQUIRES: counts in their ranges.
-template <class Pointer>
-Result<void> check_entries(const Side<Pointer>& side) {
-  const KvIndexArgs& args = side.index_args;
-  // How many entries a map of pages has, its offsets say, which lie on the device.
-  if (args.entries == 0 || side.index.kind == KvIndexKind::pages) return {};
-  Index needed = side.tokens;
-  if (side.index.kind == KvIndexKind::block_table) {
-    if (__builtin_mul_overflow(args.sequences, args.table_width, &needed)) needed = kAnySlots;
-  } else if (side.index.kind != KvIndexKind::slots && side.tokens > 0) {
-    needed = (args.start + side.tokens - 1) / std::max<Index>(1, side.index.page_size) + 1;
-  }
-  if (args.entries >= needed) return {};
-  return bad_kv_argument(side.move, fmt::format("{}_index.entries is {}, but {} tokens take {}", side.name,
-                                                args.entries, side.tokens, needed));
-}
-
-template <class Pointer>
-Result<void> check_index(const Side<Pointer>& side) {
-  const KvIndexArgs& args = side.index_args;
-  const KvIndexKind kind = side.index.kind;
-  using enum KvIndexKind;
-  const auto missing = [&](const char* field) {
-    return bad_kv_argument(side.move, fmt::format("{}_index.{} is null, a map of {} reads it", side.name,
-                                                  field, enum_name(kind)));
-  };
-  if (kind != identity && args.index == nullptr) return missing("index");
-  const bool has_sequences = kind == block_table || kind == pages;
-  if (has_sequences && args.offsets == nullptr) return missing("offsets");
-  if (kind == pages && args.rows == nullptr) return missing("rows");
-  if (kind == pages && args.positions == nullptr) return missing("positions");
-  const std::size_t size = size_of(side.index.dtype);
-  for (const void* pointer : {args.index, args.offsets, args.rows, args.positions}) {
-    if (reinterpret_cast<std::uintptr_t>(pointer) % size == 0) continue;
-    return bad_kv_argument(side.move, fmt::format("{}_index: {} is not a multiple of the {} bytes of {}",
-                                                  side.name, pointer, size, name_of(side.index.dtype)));
-  }
-  if (args.start < 0 || args.start > kAnySlots - side.tokens) {
-    return bad_kv_argument(side.move, fmt::format("{}_index.start is {}", side.name, args.start));
-  }
-  constexpr Index kMostSequences = Index{1} << 46;
-  if (has_sequences && (args.sequences < 0 || args.sequences > kMostSequences)) {
-    return bad_kv_argument(
-        side.move, fmt::format("{}_index.sequences is {}, allowed are 0 to 2^46", side.name, args.sequences));
-  }
-  if (kind == block_table && args.table_width <= 0) {
-    return bad_kv_argument(
-        side.move, fmt::format("{}_index.table_width is {}, a block table has a column at least", side.name,
-                               args.table_width));
-  }
-  return check_entries(side);
 }
 
 /// Blocks that exist: given, or as many as identity needs. 0: not known, and not needed to check slots.
@@ -144,14 +91,16 @@ Result<Index> count_slots(const Side<Pointer>& side) {
   return slots;
 }
 
+/// What the launch says of axes along which there are neighbours: frameworks put anything for others.
 template <class Pointer>
-KvSteps given_steps(const KvViewArgs<Pointer>& args) {
-  return {.layer = args.layer_step,
-          .plane = args.plane_step,
-          .block = args.block_step,
-          .slot = args.slot_step,
-          .head = args.head_step,
-          .piece = args.piece_step};
+KvSteps given_steps(const KvView& view, const KvViewArgs<Pointer>& args) {
+  const auto unless_single = [](Index extent, Index step) { return extent == 1 ? 0 : step; };
+  return {.layer = unless_single(view.layers, args.layer_step),
+          .plane = unless_single(view.planes, args.plane_step),
+          .block = unless_single(args.blocks, args.block_step),
+          .slot = unless_single(view.block_size, args.slot_step),
+          .head = unless_single(view.heads, args.head_step),
+          .piece = unless_single(view.split > 0 ? view.content / view.split : view.content, args.piece_step)};
 }
 
 /// Neighbours of an axis, and how many there are.
@@ -220,7 +169,7 @@ template <class Pointer>
 Result<void> resolve_steps(const Side<Pointer>& side, std::size_t number, bool is_written) {
   const KvView& view = side.views[number];
   KvViewArgs<Pointer>& args = side.args[number];
-  const KvSteps given = given_steps(args);
+  const KvSteps given = given_steps(view, args);
   const KvBase base = base_of(side.views, number);
   const KvSteps steps = steps_of(view, base, {.steps = given, .blocks = std::max<Index>(args.blocks, 1)});
   struct Step {
@@ -315,7 +264,8 @@ Result<void> check_pointers(const Side<Pointer>& side, std::size_t number) {
         number, fmt::format("table and base are null, a base of {} needs one of them", enum_name(view.base)),
         "table is an array of pointers; base and table_step say where equally distant ones are");
   }
-  if (args.table_step < 0 || args.table_step % view.alignment != 0) {
+  const bool has_bases = bases_of(view, args, view.base).extent > 1;
+  if (has_bases && (args.table_step < 0 || args.table_step % view.alignment != 0)) {
     return side.bad(
         number, fmt::format("table_step is {} bytes, not a multiple of {}", args.table_step, view.alignment));
   }
@@ -324,7 +274,7 @@ Result<void> check_pointers(const Side<Pointer>& side, std::size_t number) {
 
 template <class Pointer>
 Result<Index> resolve_side(const Side<Pointer>& side, bool is_written) {
-  LATHE_CHECK(check_index(side));
+  LATHE_CHECK(check_kv_index({side.move, side.name, side.index, side.index_args, side.tokens}));
   LATHE_TRY(const Index slots, count_slots(side));
   for (std::size_t i = 0; i < side.views.size(); ++i) {
     LATHE_CHECK(resolve_steps(side, i, is_written));
@@ -338,7 +288,7 @@ Result<Index> resolve_side(const Side<Pointer>& side, bool is_written) {
 Result<void> resolve_kv_sides(const KvMove& move, KvMoveArgs& args) {
   LATHE_TRY(args.src_slots, resolve_side(source(move, args), false));
   LATHE_TRY(args.dst_slots, resolve_side(destination(move, args), true));
-  return {};
+  return check_kv_written(move, args);
 }
 
 Result<Index> kv_destination_slots(const KvMove& move, const KvMoveArgs& given) {

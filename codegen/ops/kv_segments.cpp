@@ -88,7 +88,8 @@ Result<void> check_stored(const End& end, const KvSegment& segment, const KvScal
         fmt::format("{}_scale: group is {}, allowed are 0, 16, 32, 64, 128", end.side, scale.group));
   }
   const std::int64_t group = group_of(segment, scale);
-  constexpr std::int64_t kMaxGroup = 8192;  // that a warp's registers, or a CPU's first-level cache, can hold
+  // A warp holds 256 floats per lane then, most of them spilled; 2048 are the most that registers can hold.
+  constexpr std::int64_t kMaxGroup = 8192;
   if (group > kMaxGroup) {
     return end.bad(
         fmt::format("{}_scale: {} elements share one scale, allowed are {}", end.side, group, kMaxGroup),
@@ -157,7 +158,7 @@ Result<void> check_rotation(const End& end, const KvSegment& segment) {
     return end.bad(fmt::format("elements {} to {} are rotated, but it has {}", segment.rotate_offset,
                                segment.rotate_offset + dim, segment.count));
   }
-  constexpr std::int64_t kMaxCount = 8192;  // that registers or a first-level cache can hold
+  constexpr std::int64_t kMaxCount = 8192;  // as for groups
   if (segment.count > kMaxCount) {
     return end.bad(fmt::format("{} elements with a rotation, allowed are {}", segment.count, kMaxCount),
                    "make what is not rotated a segment of its own");

@@ -124,6 +124,29 @@ TEST_CASE("kv launch: memory that does not fit") {
   CHECK(f.complaint() == "dst[0]: head_step is -256: rows lie farther apart than 2^63 bytes, or backwards");
 }
 
+TEST_CASE("kv launch: the steps of an axis with one element are of no account") {
+  KvGatherSpec spec = plain_gather();
+  spec.dst[0] = {.axes = "L P B N H Cx x",
+                 .strides = {-1, -1, -1, -1, -1, -1, 0},
+                 .content = 64,
+                 .split = 64,
+                 .alignment = 16};
+  spec.src[0] = {.axes = "B N H C", .base = KvBase::layer, .strides = {-1, 3, 5, 0}, .content = 64};
+  CHECK(normalized(spec).src[0].strides == std::vector<std::int64_t>{-1, 0, 0, 0});
+  Fixture f(spec);
+  f.args = {.tokens = 1};
+  f.args.src[0] = {.base = fake(), .table_step = -5, .block_step = -1, .blocks = 1};
+  f.args.src_index.index = fake();
+  f.args.dst[0] = {.base = fake(), .layer_step = -3, .plane_step = 5, .block_step = -1, .blocks = 1};
+  f.args.dst[0].slot_step = f.args.dst[0].head_step = f.args.dst[0].piece_step = -9;
+  CHECK(f.complaint() == "nothing");
+  CHECK(f.args.dst[0].layer_step == 128);
+  CHECK(f.args.dst[0].block_step == 128);
+  f.args.src[0].blocks = 2;
+  f.args.src[0].block_step = -1;
+  CHECK(f.complaint() == "src[0]: block_step is -1: rows lie farther apart than 2^63 bytes, or backwards");
+}
+
 TEST_CASE("kv launch: the widest axis need not be the outermost") {
   // Of 4 blocks of 2 slots, 64 bytes apart, where neighbouring slots are 256 bytes apart.
   KvGatherSpec spec = plain_gather();
@@ -270,4 +293,37 @@ TEST_CASE("kv launch: positions of rotated segments") {
   CHECK(f.complaint() == "nothing");  // null counts as 0
   f.args.old_positions = fake(4098);
   CHECK(f.complaint() == "positions at 0x1002 are not at a multiple of the 4 bytes of i32");
+}
+
+TEST_CASE("kv launch: views of one memory do not write the same bytes") {
+  // An indexer's pages: values of all slots of a block, then their scales.
+  KvScatterSpec spec{
+      .src = {{.axes = "N C", .content = 128}},
+      .dst = {{.axes = "B N C", .strides = {16 * 132, 0, 0}, .dtype = e4m3, .block_size = 16, .content = 128},
+              {.axes = "B N C",
+               .base = KvBase::shared,
+               .strides = {16 * 132, 0, 0},
+               .dtype = f32,
+               .block_size = 16,
+               .content = 1,
+               .offset = 16 * 128}},
+      .dst_index = {.kind = KvIndexKind::slots}};
+  spec.segments = {{.dst_scale = {.kind = KvScaleKind::stored, .view = 1}}};
+  const auto complaint_of = [&](Index offset) {
+    spec.dst[1].offset = offset;
+    Fixture f;
+    f.spec = codegen::normalize_kv_scatter(spec).value();
+    f.args = {.tokens = 1};
+    f.args.src[0].base = fake();
+    f.args.dst[0] = {.base = fake(), .blocks = 10};
+    f.args.dst_index.index = fake();
+    f.args.workspace = fake();
+    f.args.workspace_bytes = 1 << 20;
+    return f.complaint();
+  };
+  CHECK(complaint_of(16 * 128) == "nothing");
+  const std::string both = "segments[0] writes bytes of dst[1] that segments[0] writes as dst[0]";
+  CHECK(complaint_of(16 * 128 - 4) == both);
+  CHECK(complaint_of(16 * 128 + 4) == both);
+  CHECK(complaint_of(0) == both);
 }

@@ -10,8 +10,8 @@ inline constexpr int kMaxKvViews = 3;      ///< per side
 inline constexpr int kMaxKvPointers = 64;  ///< in one table that travels with the arguments
 inline constexpr int kMaxKvScales = 4;     ///< tables of scales
 
-/// Where one view of the spec lies. Steps count bytes between neighbours along an axis; 0 means tightly
-/// packed, and those that the spec fixes must be 0 or equal to it.
+/// Where one view of the spec lies. Steps count bytes between neighbours along an axis, if there are any; 0
+/// means tightly packed, and those that the spec fixes must be 0 or equal to it.
 template <class Pointer>
 struct KvViewArgs {
   Pointer base = nullptr;  ///< the memory; with a table's base kind: the first of `table_step` bytes apart
@@ -63,7 +63,7 @@ enum : int {
 
 /// For every layer, plane, token and head: reads the row of the source, runs the spec's segments on it and
 /// writes the row of the destination. Bytes that no segment names stay as they were. Source and destination
-/// must not overlap, save that rows which are not moved may lie between those that are.
+/// must not overlap, save that rows which are not moved may lie between; nor may views of the destination.
 struct KvMoveArgs {
   KvViewArgs<const void*> src[kMaxKvViews]{};  ///< one per view of the spec
   KvViewArgs<void*> dst[kMaxKvViews]{};
