@@ -52,6 +52,7 @@ Result<void> resolve_tensor(const RopeSpec& spec, const RopeTensor& tensor, Rope
                    .dim = tensor.dim,
                    .element_bytes = static_cast<Index>(size_of(tensor.dtype)),
                    .alignment = alignment,
+                   .spec_element_bytes = static_cast<Index>(size_of(spec.dtype)),
                    .is_output = tensor.role != input};
   if (is_cache) {
     const RowAxis axes[] = {

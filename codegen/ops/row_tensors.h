@@ -10,6 +10,8 @@
 #include <lathe/dtype.h>
 #include <lathe/error.h>
 
+#include "codegen/ops/strided_rows.h"
+
 namespace lathe::codegen {
 
 /// What the tensors of one launch have in common.
@@ -34,13 +36,6 @@ struct RowTensor {
   Index* head_stride;
   bool is_output;
 };
-
-/// invalid_argument: "OP: MESSAGE".
-Error bad_argument(std::string_view op, std::string message, std::string hint = {});
-
-/// Not null, and a multiple of `alignment` bytes.
-Result<void> check_pointer(std::string_view op, const char* name, const void* pointer,
-                           std::int64_t alignment);
 
 /// Checks pointer and strides, after filling in those that are 0. Rows of an output must not share elements.
 /// REQUIRES: shape.rows > 0, and rows * heads that does not overflow.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <lathe/args_base.h>
@@ -24,6 +25,7 @@ struct StridedRows {
   Index dim = 0;  ///< elements of a row
   Index element_bytes = 0;
   Index alignment = 1;              ///< bytes, of the pointer and of every stride
+  Index spec_element_bytes = 1;     ///< of the dtype that the spec's alignment is about, for hints
   bool is_output = false;           ///< then no two rows may share an element
   std::span<const RowAxis> axes{};  ///< outermost first
 };
@@ -33,6 +35,9 @@ struct StridedRows {
 /// the packed one. Errors: invalid_argument for a stride that is negative or not a multiple of the alignment,
 /// for rows of an output that overlap, for an extent beyond 2^63 bytes. REQUIRES: no count is 0.
 Result<void> resolve_rows(const StridedRows& rows);
+
+/// invalid_argument: "OP: MESSAGE".
+Error bad_argument(std::string_view op, std::string message, std::string hint = {});
 
 /// Errors: invalid_argument for null and for an address that is not a multiple of the alignment.
 Result<void> check_pointer(std::string_view op, std::string_view name, const void* pointer, Index alignment);

@@ -174,6 +174,12 @@ TEST_CASE("a rope's strides that do not fit are refused") {
                  "exceed 2^63 bytes"));
   CHECK(contains(refusal_after(plain(), [](auto& a) { a.q_head_stride = Index{1} << 62; }),
                  "exceed 2^63 bytes"));
+  // Packed rows, where the spec promises more than they have.
+  RopeSpec odd{.heads = 4, .head_dim = 20, .alignment = 16};
+  CHECK(refusal_after(odd, [](auto&) {}) ==
+        "rope: q_head_stride is 20 elements of 2 bytes, not a multiple of 16 bytes");
+  RopeArgs packed = packed_args();
+  CHECK(prepare(odd, packed).error().hint == "pad the rows, or compile the kernel with alignment=8");
   // Overlapping inputs are only read.
   RopeArgs args = packed_args();
   args.q_token_stride = 8;
