@@ -1,18 +1,19 @@
 // kv_gather and kv_scatter on what LMCache and SGLang test their kernels with: caches to objects and back.
 // Where only the size would differ the shapes are smaller.
 //
-// | their test | here |
-// |---|---|
-// | LMCache: slots of all layers to chunks, with a tail | slots to chunks of an object, and back |
-// | LMCache: the same of MLA rows | latent rows to an object, and back |
-// | LMCache: one layer at a time, token-major or not | one layer at a time |
-// | LMCache: two requests through one cache, with and without a buffer on the GPU | two requests in one cache
-// | | LMCache: formats x types x places, prefix left out | block ids: every format, type and place | |
-// LMCache: logical pages over the kernel's pages, permuted views | pages of several blocks | | LMCache: keys
-// rotated anew in packed heads | kv_rotate_test.cpp, and packed heads of eight | | LMCache-Ascend: large
-// blocks, lists of keys and of values | lists of blocks | | SGLang: per layer and all layers, with and
-// without MLA | lists to lists | | SGLang: page-first and page-head pools, both ways | pools of the host | |
-// SGLang: both widths of indices, scattered rows, untouched rows | kv_index_test.cpp, and all of these |
+// Of LMCache:
+//  - slots of all layers to chunks, with a tail: slots to chunks of an object, and back
+//  - the same of latent rows: latent rows to an object, and back
+//  - one layer at a time, token-major or not: one layer at a time
+//  - two requests through one cache, with and without a buffer on the GPU: two requests in one cache
+//  - formats, types and places, a prefix left out: block ids: every format, type and place
+//  - logical pages over the kernel's pages, permuted views: pages of several blocks
+//  - keys rotated anew in packed heads: kv_rotate_test.cpp, and packed heads of eight
+//  - LMCache-Ascend's large blocks, lists of keys and of values: lists of blocks
+// Of SGLang:
+//  - per layer and all layers, with and without latent rows: lists to lists
+//  - page-first and page-head pools, both ways: pools of the host
+//  - both widths of indices, scattered and untouched rows: kv_index_test.cpp, and all of these
 #include <numeric>
 #include <string>
 

@@ -1,18 +1,18 @@
 // kv_gather and kv_scatter on what vLLM and FlashInfer test their cache functions with: rows to pages and
 // back. Where only the size would differ the shapes are smaller.
 //
-// | their test | here |
-// |---|---|
-// | vLLM: reshape_and_cache, rows of a packed QKV, three head sizes and block sizes, fp8 | keys in pieces |
-// | vLLM: reshape_and_cache_flash, both orders, scales per tensor or head | heads in either order |
-// | vLLM: swap_blocks and copy_blocks, all directions | kv_copy_test.cpp, kv_memory_test.cpp, and the presets
-// | | vLLM: fp8 there and back | kv_convert_test.cpp, and latent rows by block table | | vLLM:
-// concat_and_cache_mla | latent and rotated part | | vLLM: rows of 656 bytes, quantised | kv_convert_test.cpp
-// | | vLLM: gather_and_maybe_dequant_cache, cp_gather_cache | latent rows by block table | | FlashInfer:
-// append_paged_kv_cache, contiguous and sliced | ragged rows to pages | | FlashInfer:
-// append_paged_mla_kv_cache, five batches, three page sizes | ragged latent rows to pages | | FlashInfer:
-// nvfp4 append's slots; its type of four bits is not among the dtypes | slots of all kinds | | FlashInfer:
-// rope_quantize_fp8_append_paged_kv_cache, the part of keys and values | turned, quantised, appended |
+// Of vLLM:
+//  - reshape_and_cache, rows of a packed QKV, three sizes of heads and blocks, fp8: keys in pieces
+//  - reshape_and_cache_flash, both orders, scales per tensor or head: heads in either order
+//  - swap_blocks and copy_blocks, all directions: kv_copy_test.cpp, kv_memory_test.cpp, and the presets
+//  - fp8 there and back: kv_convert_test.cpp, and latent rows by block table
+//  - concat_and_cache_mla: latent and rotated part; rows of 656 bytes, quantised: kv_convert_test.cpp
+//  - gather_and_maybe_dequant_cache, cp_gather_cache: latent rows by block table
+// Of FlashInfer:
+//  - append_paged_kv_cache, contiguous and sliced: ragged rows to pages
+//  - append_paged_mla_kv_cache, five batches, three page sizes: ragged latent rows to pages
+//  - nvfp4 append's slots; its type of four bits is not among the dtypes: slots of all kinds
+//  - rope_quantize_fp8_append_paged_kv_cache: turned, quantised, appended; with queries, rope_peers_test.cpp
 #include <numeric>
 #include <string>
 

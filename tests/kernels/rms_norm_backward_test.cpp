@@ -72,8 +72,9 @@ TEST_CASE("rms_norm_backward: gradients that are left out, at every shape of wor
 TEST_CASE("rms_norm_backward: every size") {
   on_every_target([](Runtime& runtime) {
     for (const std::int64_t size :
-         {1,    2,    3,    7,    8,    31,   64,    111,   123,   256,   500,   512,   513,    1023,
-          1025, 2050, 4096, 4097, 8192, 8194, 16384, 16385, 16400, 32768, 65536, 65537, 131072, 262144}) {
+         {1,    2,    3,    7,     8,     31,    64,    111,   123,   256,    500,
+          512,  513,  760,  1023,  1128,  192,   3072,  3584,  1025,  2050,   4096,
+          4097, 8192, 8194, 16384, 16385, 16400, 32768, 65536, 65537, 131072, 262144}) {
       check(runtime, {.spec = {.hidden_size = size},
                       .rows = size > 60000   ? 1
                               : size > 10000 ? 2

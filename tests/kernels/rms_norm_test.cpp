@@ -86,7 +86,7 @@ TEST_CASE("rms_norm: rows and heads at any stride") {
                       .row_padding = size});
     }
     for (const std::int64_t heads : {4, 7, 16}) {
-      for (const std::int64_t size : {64, 128, 256}) {
+      for (const std::int64_t size : {64, 128, 256, 512}) {
         check(runtime, {.spec = {.hidden_size = size, .store_rstd = true, .heads = heads}, .rows = 19});
         check(runtime, {.spec = {.hidden_size = size, .heads = heads},
                         .rows = 7,
