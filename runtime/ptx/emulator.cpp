@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "codegen/cuda_arch.h"
 #include "runtime/base/parallelism.h"
 #include "runtime/base/try.h"
 #include "runtime/ptx/decode.h"
@@ -81,9 +82,20 @@ unsigned volume(const codegen::Dim3& size) {
   return size.x * size.y * size.z;
 }
 
+/// Of a block, what the architecture has.
+Result<void> check_shared_memory(const EmulatedEntry& kernel, const std::string& arch_name) {
+  const codegen::CudaArch* arch = codegen::find_cuda_arch(arch_name);
+  const std::size_t fixed = kernel.program().static_shared_bytes;
+  const std::size_t dynamic = kernel.facts().dynamic_shared_bytes;
+  if (arch == nullptr || fixed + dynamic <= arch->max_dynamic_shared_bytes) return {};
+  return bad_launch(
+      fmt::format("{}: needs {} bytes of dynamic and {} of static shared memory per block, and {} has {}",
+                  kernel.program().name, dynamic, fixed, arch->name, arch->max_dynamic_shared_bytes));
+}
+
 /// What the driver would refuse.
-Result<void> check_launch(const EmulatedEntry& kernel, const codegen::Grid& grid,
-                          std::size_t parameter_bytes) {
+Result<void> check_launch(const EmulatedEntry& kernel, const codegen::Grid& grid, std::size_t parameter_bytes,
+                          const std::string& arch) {
   const codegen::LaunchFacts& facts = kernel.facts();
   const ptx::Program& program = kernel.program();
   if (volume(facts.block) == 0 || volume(facts.block) > program.max_threads) {
@@ -105,7 +117,7 @@ Result<void> check_launch(const EmulatedEntry& kernel, const codegen::Grid& grid
     return bad_launch(fmt::format("{}: the kernel takes {} bytes of parameters, it is given {}", program.name,
                                   program.parameter_bytes, parameter_bytes));
   }
-  return {};
+  return check_shared_memory(kernel, arch);
 }
 
 class Emulator : public Executor {
@@ -166,7 +178,7 @@ class Emulator : public Executor {
  private:
   Result<void> run(const EmulatedEntry& emulated, const codegen::Grid& grid,
                    std::span<const std::byte> args) {
-    LATHE_CHECK(check_launch(emulated, grid, args.size()));
+    LATHE_CHECK(check_launch(emulated, grid, args.size(), settings_.arch));
     ptx::FaultLog faults;
     LaunchProfile profile{.kernel = emulated.program().name};
     ptx::run({.program = &emulated.program(),

@@ -114,6 +114,24 @@ TEST_CASE("launches that the driver would refuse") {
         "kernel: the kernel takes 8 bytes of parameters, it is given 4");
 }
 
+TEST_CASE("a block gets no more shared memory than the architecture has") {
+  const auto launch = [](const char* arch, unsigned dynamic, const std::string& body) {
+    const auto emulator = make_emulator({.arch = arch});
+    const auto kernel =
+        emulator->load(binary_of(ptx_kernel(1, body), {.block = {32, 1, 1}, .dynamic_shared_bytes = dynamic}))
+            .value();
+    return message_of(emulator->launch(*kernel, {codegen::Grid{1, 1, 1}}, std::vector<std::byte>(8), {}));
+  };
+  CHECK(launch("sm_86", 101376, "").empty());
+  CHECK(
+      launch("sm_86", 101377, "") ==
+      "kernel: needs 101377 bytes of dynamic and 0 of static shared memory per block, and sm_86 has 101376");
+  CHECK(launch("sm_90a", 101377, "").empty());
+  CHECK(
+      launch("sm_90a", 232448, ".shared .align 4 .b8 fixed[8];") ==
+      "kernel: needs 232448 bytes of dynamic and 8 of static shared memory per block, and sm_90a has 232448");
+}
+
 TEST_CASE("variables of a module keep their values between launches") {
   const auto emulator = make_emulator({});
   const auto kernel = emulator
