@@ -51,7 +51,7 @@ struct Argument {
   std::size_t offset = 0;       ///< of the pointer or the scalar in the struct
   std::vector<Extent> shape{};  ///< tensors only
   std::string_view doc{};
-  bool required = true;  ///< false: has a default or can be derived (strides)
+  bool required = true;  ///< false: has a default or can be derived (strides); tensors: may be null
 };
 
 /// The parameter block's values: name in the template -> C++ text. Every one must be declared there, and

@@ -85,6 +85,17 @@ void append_per_head(const AttentionSpec& spec, std::vector<Argument>& arguments
   }
 }
 
+void append_hook_data(const AttentionSpec& spec, std::vector<Argument>& arguments) {
+  if (spec.hooks == AttentionHooks{}) return;
+  arguments.push_back({"hook_data",
+                       input,
+                       f32,
+                       offsetof(A, hook_data),
+                       {{0, "hook_values"}},
+                       "what hooks see as data; anything may stand there, tools take floats",
+                       false});
+}
+
 void append_scalars(const AttentionSpec& spec, std::vector<Argument>& arguments) {
   arguments.push_back({"softmax_scale",
                        scalar,
@@ -108,6 +119,7 @@ std::vector<Argument> arguments_of_attention(const KernelSpec& any) {
   std::vector<Argument> arguments;
   append_tensors(spec, arguments);
   append_per_head(spec, arguments);
+  append_hook_data(spec, arguments);
   append_scalars(spec, arguments);
   return arguments;
 }

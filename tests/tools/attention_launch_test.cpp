@@ -159,6 +159,37 @@ TEST_CASE("run plans attention over pages, split where a request is long") {
   CHECK(worst_error(bench.read<float>("o"), q, k, v, in_pages) < kLimit);
 }
 
+TEST_CASE("run hands data to attention's hooks, where there is some") {
+  if (skipped()) return;
+  Workbench bench;
+  const auto q = random_rows(2, kHeads, 11), k = random_rows(6, 1, 12), v = random_rows(6, 1, 13);
+  bench.write("q", NpyType::f4, {2, kHeads, kDim}, q);
+  bench.write("k", NpyType::f4, {6, 1, kDim}, k);
+  bench.write("v", NpyType::f4, {6, 1, kDim}, v);
+  bench.write<std::int64_t>("kv_lengths", NpyType::i8, {1}, {6});
+  // Whether a key is seen stands in the data.
+  bench.write<float>("hook_data", NpyType::f4, {6}, {1, 0, 1, 1, 0, 1});
+  const std::string spec =
+      spec_json(R"("hooks": {"mask": "return data == nullptr || ((const float*)data)[at.key] != 0.0f;"})");
+  auto more = bench.inputs({"q", "k", "v", "kv_lengths"});
+  more.insert(more.end(), {"--out", "o=" + bench.path("o.npy")});
+  const auto without = bench.run(spec, more);
+  INFO(without.err);
+  REQUIRE(without.code == 0);
+  CHECK(worst_error(bench.read<float>("o"), q, k, v, [](std::size_t) { return range(0, 6); }) < kLimit);
+  more = bench.inputs({"q", "k", "v", "kv_lengths", "hook_data"});
+  more.insert(more.end(), {"--out", "o=" + bench.path("o.npy")});
+  const auto with = bench.run(spec, more);
+  INFO(with.err);
+  REQUIRE(with.code == 0);
+  CHECK(worst_error(bench.read<float>("o"), q, k, v,
+                    [](std::size_t) { return std::vector<std::size_t>{0, 2, 3, 5}; }) < kLimit);
+  // A spec without hooks has no use for it.
+  const auto refused = bench.run(spec_json(R"("mask": "none")"), more);
+  CHECK(refused.code == 1);
+  CHECK(refused.err.find("there is no input \"hook_data\"") != std::string::npos);
+}
+
 TEST_CASE("run says which array of attention's batch does not fit") {
   Workbench bench;
   bench.write("q", NpyType::f4, {4, kHeads, kDim}, random_rows(4, kHeads, 1));

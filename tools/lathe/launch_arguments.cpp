@@ -54,6 +54,11 @@ bool is_result(const Argument& argument) {
   return argument.kind == ArgumentKind::output || argument.kind == ArgumentKind::update;
 }
 
+/// One that may be null, and is.
+bool is_left_out(const Argument& argument, const GivenArguments& given) {
+  return is_given(argument) && !argument.required && !given.inputs.contains(std::string(argument.name));
+}
+
 Result<void> check_names(std::span<const Argument> arguments, const GivenArguments& given) {
   auto inputs = names_of(arguments, ArgumentKind::input);
   const auto updates = names_of(arguments, ArgumentKind::update);
@@ -68,10 +73,10 @@ Result<void> check_names(std::span<const Argument> arguments, const GivenArgumen
       return unknown_name("scalar", name, scalars);
     }
   }
-  for (const std::string_view name : inputs) {
-    if (!given.inputs.contains(std::string(name))) {
+  for (const Argument& argument : arguments) {
+    const std::string name(argument.name);
+    if (is_given(argument) && !given.inputs.contains(name) && !is_left_out(argument, given))
       return bad(fmt::format("the input {} is missing", name), fmt::format("add --in {}=FILE.npy", name));
-    }
   }
   return {};
 }
@@ -200,8 +205,9 @@ std::vector<std::byte> default_args(const KernelSpec& spec) {
 
 Result<LaunchArguments> LaunchArguments::make(const KernelSpec& spec, const GivenArguments& given) {
   const codegen::Op& op = codegen::op_of(spec);
-  const std::vector<Argument> arguments = op.arguments(spec);
+  std::vector<Argument> arguments = op.arguments(spec);
   LATHE_CHECK(check_names(arguments, given));
+  std::erase_if(arguments, [&](const Argument& argument) { return is_left_out(argument, given); });
   LaunchArguments launch;
   LATHE_TRY(const Symbols symbols, derive_symbols(arguments, given, launch.has_unit_extents_));
   launch.args_ = default_args(spec);
