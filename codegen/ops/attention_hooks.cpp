@@ -18,7 +18,9 @@ std::string function(std::string_view head, std::string_view body, std::string_v
 }  // namespace
 
 SourceFile attention_hooks_header(const AttentionHooks& hooks) {
-  std::string text = "// Functions from the spec.\n#pragma once\n\n#include \"common/attention_place.h\"\n\n";
+  std::string text =
+      "// Functions from the spec.\n#pragma once\n\n"
+      "#include \"common/attention_place.h\"\n#include \"common/hook_math.h\"\n\n";
   text += function("float logits_hook(float logit, ", hooks.logits, "return logit;");
   text += function("bool mask_hook(", hooks.mask, "return true;");
   text += function("float query_hook(float value, int dim, ", hooks.query, "return value;");

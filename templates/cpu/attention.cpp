@@ -89,6 +89,8 @@ constexpr int heads_together() {
   return kFit < kKvHeads ? kFit : kKvHeads;
 }
 constexpr int kHeadsTogether = heads_together();
+// What AttentionSpec says of it; the rest is for what run_heads calls.
+static_assert(kHeadsTogether * sizeof(AttentionTile<Spec>) <= (752u << 10), "more than 768 KiB of stack");
 
 void run_heads(const lathe::AttentionArgs& args, const lathe::AttentionWork& work, int first, int heads) {
   AttentionTile<Spec> tiles[kHeadsTogether];

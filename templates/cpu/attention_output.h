@@ -48,6 +48,8 @@ inline void write_row(const lathe::AttentionArgs& args, const lathe::AttentionRe
     values *= factor;
     if constexpr (Spec::kHasOutputHook)
       values = put_through_output_hook<X, kCount>(values, at, row, args.hook_data);
+    // Scales, sinks and hooks may make NaNs of any bits.
+    values = plain_for<X, F32>(values);
     if constexpr (kCount == kLanes) {
       X::store(o + at, values);
     } else {

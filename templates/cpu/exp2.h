@@ -1,6 +1,7 @@
 // Powers of two and what is made of them, for registers of floats.
 #pragma once
 
+#include "common/tanh_series.h"
 #include "cpu/register.h"
 
 /// 2^x to some two units in the last place, 1 for 0; 0 below -126.5; NaN for NaN. REQUIRES: x below 127.5.
@@ -30,11 +31,14 @@ inline float exp2_of(float x) {
 
 constexpr float kLog2E = 0x1.715476p+0f;
 
-/// To some 2e-7, absolute.
+/// To some 5e-7 of the result, however small that is.
 inline RegisterFloats tanh_of(RegisterFloats x) {
   // Beyond, the result is one.
   constexpr float kFar = 20.0f;
-  x = x > kFar ? RegisterFloats(kFar) : x;
-  x = x < -kFar ? RegisterFloats(-kFar) : x;
-  return 1.0f - 2.0f / (exp2_of(x * (2.0f * kLog2E)) + 1.0f);
+  RegisterFloats near = x > kFar ? RegisterFloats(kFar) : x;
+  near = near < -kFar ? RegisterFloats(-kFar) : near;
+  const RegisterFloats far = 1.0f - 2.0f / (exp2_of(near * (2.0f * kLog2E)) + 1.0f);
+  // Where the difference from one would lose digits.
+  const RegisterFloats square = x * x;
+  return square < kTanhSeriesEnd ? x * tanh_over(square) : far;
 }

@@ -1,6 +1,7 @@
 // From products to logits: scale, soft cap, slopes, the spec's hook, and which keys a row sees.
 #pragma once
 
+#include "common/tanh_series.h"
 #include "cuda/attention_products.cuh"
 #include "cuda/ptx/computed_here.cuh"
 #include "cuda/ptx/exp2.cuh"
@@ -122,9 +123,13 @@ class LogitRows {
     return true;
   }
 
+  /// To some 5e-7 of the result, however small that is.
   __device__ static float tanh_of(float x) {
     const float power = fast_exp2(-2.0f * kLog2E * fabsf(x));
-    return copysignf((1.0f - power) / (1.0f + power), x);
+    const float far = copysignf((1.0f - power) * fast_reciprocal(1.0f + power), x);
+    // Where the difference from one would lose digits.
+    const float square = x * x;
+    return square < kTanhSeriesEnd ? x * tanh_over(square) : far;
   }
 
   const lathe::AttentionArgs& args_;

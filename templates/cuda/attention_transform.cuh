@@ -10,6 +10,17 @@
 constexpr int kHalfDim = kHeadDim / 2;
 constexpr int kQuads = kHalfDim / 4;
 
+template <class T>
+constexpr float kLargestOf = 0x1.FEp+127f;
+template <>
+constexpr float kLargestOf<F16> = 65504.0f;
+
+/// What a hook gives, as far as q's type reaches; NaN stays NaN.
+__device__ inline float within_reach(float value) {
+  constexpr float kMost = kLargestOf<Element>;
+  return value > kMost ? kMost : value < -kMost ? -kMost : value;
+}
+
 /// Elements `dim` and up, and those half a row further.
 struct Quads {
   int dim;
@@ -29,8 +40,8 @@ struct Quads {
   __device__ void apply(Hook hook) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      low[i] = hook(low[i], dim + i);
-      high[i] = hook(high[i], kHalfDim + dim + i);
+      low[i] = within_reach(hook(low[i], dim + i));
+      high[i] = within_reach(hook(high[i], kHalfDim + dim + i));
     }
   }
 

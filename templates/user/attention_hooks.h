@@ -3,6 +3,7 @@
 #pragma once
 
 #include "common/attention_place.h"
+#include "common/hook_math.h"
 
 inline float logits_hook(float logit, const AttentionPlace& at, const void* data) {
   return logit;

@@ -23,8 +23,8 @@ struct AttentionCase {
   bool heads_outside =
       false;           ///< of k and v: [heads, tokens, dim] in a page (HND) instead of [tokens, heads, dim]
   bool fused = false;  ///< v lies in the same tensor as k, a page, request or token further
-  std::int64_t padding =
-      0;  ///< elements between heads and between tokens, more in each tensor; a multiple of 16
+  std::int64_t padding = 0;        ///< elements between heads and between tokens, more in each tensor by 16
+  bool is_barely_aligned = false;  ///< addresses are odd multiples of the spec's alignment
   std::int64_t window_left = 0;
   float soft_cap = 0;
   float softmax_scale = 0;
@@ -38,6 +38,7 @@ struct AttentionCase {
   bool exact = false;  ///< o is the reference's, rounded
   /// Which keys a custom mask lets queries see; empty: drawn at random.
   std::function<bool(std::int64_t query, std::int64_t key)> custom_mask{};
+  std::vector<float> hook_data{};
   // What the spec's hooks compute.
   std::function<double(double logit, std::int64_t key)> logits_hook{};
   std::function<bool(std::int64_t query, std::int64_t key)> mask_hook{};

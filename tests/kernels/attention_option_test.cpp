@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/kernels/attention_case.h"
@@ -72,6 +73,13 @@ TEST_CASE("attention: soft caps, slopes and sinks, alone and together") {
       windowed.window_left = 31;
       windowed.requests = {{13, 50}, {25, 150}, {12, 50}};
       check(runtime, windowed);
+      // So wide a cap that all logits are small beside it.
+      AttentionCase wide = sample(phase);
+      wide.spec.dtype = f16;
+      wide.spec.has_soft_cap = true;
+      wide.soft_cap = 1e5f;
+      wide.query_size = 8;
+      check(runtime, wide);
       // A sink alone takes all weight of rows that see nothing.
       AttentionCase test = sample(phase);
       test.spec.has_sinks = true;
@@ -172,6 +180,26 @@ TEST_CASE("attention: latent attention, whose values are the first part of its k
                                   .kv_scale = AttentionScale::tensor}};
     stored.requests = {{3, 70}};
     check(runtime, stored);
+  });
+}
+
+TEST_CASE("attention: values that are keys, of any dimensions") {
+  on_every_target([](Runtime& runtime) {
+    for (const AttentionPhase phase : kPhases) {
+      for (const auto& [head_dim, value_dim, rest_dim] :
+           {std::tuple{64, 64, 0}, std::tuple{96, 64, 32}, std::tuple{256, 128, 0},
+            std::tuple{192, 136, 56}}) {
+        AttentionCase test = sample(phase);
+        test.spec.kv_heads = 1;
+        test.spec.head_dim = head_dim;
+        test.spec.value_dim = value_dim;
+        test.spec.rest_dim = rest_dim;
+        test.spec.values_are_keys = true;
+        test.spec.storage = KvStorage::paged;
+        test.spec.page_size = 5;
+        check(runtime, test);
+      }
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 // attention with specs and batches drawn from all that is allowed.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <random>
@@ -78,7 +79,13 @@ AttentionCase drawn(std::uint32_t seed) {
   spec.has_alibi = draw.one_in(4);
   spec.has_sinks = draw.one_in(4);
   spec.store_lse = draw.one_in(2);
-  if (draw.one_in(4)) spec.alignment = 2 << draw.up_to(2);
+  if (draw.one_in(3)) {
+    const auto element = static_cast<std::int64_t>(size_of(spec.kv_dtype.value_or(spec.dtype)));
+    spec.alignment = std::max(element, std::int64_t{1} << draw.up_to(3));
+    // Strides that are odd multiples of it as well, where elements are as wide.
+    test.is_barely_aligned = true;
+    test.padding = spec.alignment / element * (1 + 2 * draw.up_to(5));
+  }
   if (draw.one_in(8)) spec.values_are_keys = true;
   if (spec.values_are_keys) {
     spec.value_dim = 32 + 8 * draw.up_to((spec.head_dim - 32) / 8);
@@ -92,7 +99,7 @@ AttentionCase drawn(std::uint32_t seed) {
   if (draw.one_in(2)) test.plan.fixed_split = 64 * (1 + draw.up_to(2));
   test.heads_outside = draw.one_in(2);
   test.fused = draw.one_in(3);
-  test.padding = draw.one_in(3) ? 16 : 0;
+  if (test.padding == 0 && draw.one_in(3)) test.padding = 16;
   test.window_left = draw.up_to(80);
   test.soft_cap = 5.0f;
   test.seed = seed;

@@ -114,6 +114,13 @@ AttentionTensors::Tensor AttentionTensors::random(Runtime& runtime, std::size_t 
   return std::make_shared<AttentionTensor>(runtime, std::move(tensor));
 }
 
+AttentionTensors::Tensor AttentionTensors::placed(Runtime& runtime, HostTensor values) const {
+  const std::size_t offset = test_.is_barely_aligned
+                                 ? std::max(static_cast<std::size_t>(spec_.alignment), values.element_bytes())
+                                 : 0;
+  return std::make_shared<AttentionTensor>(runtime, std::move(values), offset);
+}
+
 void AttentionTensors::make_queries(Runtime& runtime) {
   const Index tokens = query_indptr_.back();
   std::normal_distribution<double> normal;
@@ -134,7 +141,7 @@ void AttentionTensors::make_queries(Runtime& runtime) {
                      normal(random_) * test_.query_size + test_.query_mean);
       }
     }
-    return std::make_shared<AttentionTensor>(runtime, std::move(tensor));
+    return placed(runtime, std::move(tensor));
   };
   const Index value_dim = spec_.value_dim == 0 ? spec_.head_dim : spec_.value_dim;
   q_layout_ = layout_of(key_dim_, 0);
@@ -144,8 +151,8 @@ void AttentionTensors::make_queries(Runtime& runtime) {
     q_rest_ = make(q_rest_layout_, spec_.rest_dim);
   }
   o_layout = layout_of(value_dim, 2);
-  o = std::make_shared<AttentionTensor>(
-      runtime, HostTensor::poisoned(spec_.dtype, static_cast<std::size_t>(tokens * o_layout.token_stride)));
+  o = placed(runtime,
+             HostTensor::poisoned(spec_.dtype, static_cast<std::size_t>(tokens * o_layout.token_stride)));
   if (spec_.store_lse) {
     lse = std::make_shared<AttentionTensor>(
         runtime, HostTensor::poisoned(f32, static_cast<std::size_t>(tokens * spec_.query_heads)));
@@ -173,7 +180,7 @@ void AttentionTensors::make_keys(Runtime& runtime) {
   HostTensor keys = poisoned(k_layout_);
   fill(keys, k_layout_, spec_.kv_heads, key_dim_, test_.key_size, test_.key_mean);
   if (is_fused) fill(keys, v_layout_, spec_.kv_heads, value_dim, test_.value_size, test_.value_mean);
-  k_ = std::make_shared<AttentionTensor>(runtime, std::move(keys));
+  k_ = placed(runtime, std::move(keys));
   if (spec_.values_are_keys) {
     v_layout_ = k_layout_;
     v_ = k_;
@@ -182,13 +189,13 @@ void AttentionTensors::make_keys(Runtime& runtime) {
   } else {
     HostTensor values = poisoned(v_layout_);
     fill(values, v_layout_, spec_.kv_heads, value_dim, test_.value_size, test_.value_mean);
-    v_ = std::make_shared<AttentionTensor>(runtime, std::move(values));
+    v_ = placed(runtime, std::move(values));
   }
   if (spec_.rest_dim > 0) {
     k_rest_layout_ = kv_layout(1, spec_.rest_dim, 5);
     HostTensor rest = poisoned(k_rest_layout_);
     fill(rest, k_rest_layout_, 1, spec_.rest_dim, 1, 0);
-    k_rest_ = std::make_shared<AttentionTensor>(runtime, std::move(rest));
+    k_rest_ = placed(runtime, std::move(rest));
   }
 }
 
@@ -219,6 +226,10 @@ void AttentionTensors::make_extras(Runtime& runtime) {
   if (spec_.mask == AttentionMask::custom) make_mask(runtime);
   if (spec_.has_alibi) slopes_ = random(runtime, heads, 0.1);
   if (spec_.has_sinks) sinks_ = random(runtime, heads, 2);
+  if (!test_.hook_data.empty()) {
+    const auto& data = test_.hook_data;
+    hook_data_ = std::make_shared<AttentionTensor>(runtime, from_bytes(data.data(), data.size() * 4));
+  }
   if (spec_.kv_scale != AttentionScale::none) {
     const auto count = spec_.kv_scale == AttentionScale::head ? static_cast<std::size_t>(spec_.kv_heads) : 1;
     k_scale_ = random(runtime, count, 0.2, 0.75);
@@ -253,6 +264,7 @@ AttentionArgs AttentionTensors::args() const {
   args.sinks = static_cast<const float*>(data(sinks_));
   args.k_scale = static_cast<const float*>(data(k_scale_));
   args.v_scale = static_cast<const float*>(data(v_scale_));
+  args.hook_data = data(hook_data_);
   args.q_token_stride = q_layout_.token_stride;
   args.q_head_stride = q_layout_.head_stride;
   args.q_rest_token_stride = q_rest_layout_.token_stride;

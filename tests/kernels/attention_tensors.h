@@ -28,8 +28,9 @@ struct AttentionLayout {
 
 /// Host values, as they were before the launch, and their copy on the device.
 struct AttentionTensor {
-  AttentionTensor(Runtime& runtime, HostTensor values)
-      : before(std::move(values)), device(runtime, before.bytes().size()) {
+  /// `offset`: bytes from an address that is a multiple of 256.
+  AttentionTensor(Runtime& runtime, HostTensor values, std::size_t offset = 0)
+      : before(std::move(values)), device(runtime, before.bytes().size(), offset) {
     device.upload(before.bytes().data());
   }
   HostTensor now() const {
@@ -81,6 +82,8 @@ class AttentionTensors {
   void make_mask(Runtime& runtime);
   void make_extras(Runtime& runtime);
   Tensor random(Runtime& runtime, std::size_t count, double size, double mean = 0);
+  /// Of q, k, v or o: at an address that is no better aligned than the spec says.
+  Tensor placed(Runtime& runtime, HostTensor values) const;
   std::vector<double> elements(const AttentionTensor& tensor, std::size_t begin, Index count,
                                double scale) const;
 
@@ -92,7 +95,7 @@ class AttentionTensors {
   std::vector<std::int64_t> query_indptr_, kv_lengths_, kv_indptr_, pages_;
   Index outers_ = 1, tokens_ = 0;
   AttentionLayout q_layout_, q_rest_layout_, k_layout_, k_rest_layout_, v_layout_;
-  Tensor q_, q_rest_, k_, k_rest_, v_, page_indices_, mask_, slopes_, sinks_, k_scale_, v_scale_;
+  Tensor q_, q_rest_, k_, k_rest_, v_, page_indices_, mask_, slopes_, sinks_, k_scale_, v_scale_, hook_data_;
 };
 
 }  // namespace lathe::tests
