@@ -51,7 +51,7 @@ Result<void> check_sizes(const AttentionSpec& spec, const AttentionBatch& batch)
   }
   if (spec.has_window && batch.window_left < 0) {
     return bad_batch(fmt::format("window_left is {}, and the spec has a window", batch.window_left),
-                     "give the same as in the launch's arguments");
+                     "give the batch a window_left of 0 or more; apply() puts it into the arguments");
   }
   return {};
 }

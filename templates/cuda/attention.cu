@@ -6,9 +6,8 @@
 // registers. Three ways to share out a tile among a block's warps:
 //  - by rows (prefill): each warp has rows of its own;
 //  - by keys (decode): all warps have the same few rows and keys of their own, and are merged in the end;
-//  - by columns (values of 512 elements, which no warp's registers hold): the warps of the same rows make
-//  logits of keys of
-//    their own, exchange weights through shared memory, and sum up columns of their own.
+//  - by columns (values of 512 elements, which no warp's registers hold): the warps of the same rows have
+//    keys of their own, exchange weights through shared memory, and sum up columns of their own.
 // Where a request's keys are split over blocks, a second kernel merges what those have left in the workspace.
 
 #include <lathe/args.h>

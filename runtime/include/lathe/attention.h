@@ -34,19 +34,19 @@ enum class AttentionScale : std::uint8_t { none, tensor, head };
 
 /// Text of functions that a kernel calls. Each is the body of a function in C++, for GPU and CPU alike;
 /// empty: nothing. All see `at` (request, query, key, query_head, kv_head, query_length, kv_length; ints) and
-/// `data` (AttentionArgs::hook_data).
+/// `data` (AttentionArgs::hook_data), and may call expf, logf, sqrtf and the like.
 struct AttentionHooks {
   std::string logits{};  ///< float logit -> float: after scale and soft cap, before the mask
   std::string mask{};    ///< -> bool: false hides the key, besides what the spec's mask hides
-  std::string query{};   ///< float value, int dim -> float: of q, before the product
-  std::string key{};     ///< float value, int dim -> float: of k, after its scale
+  std::string query{};   ///< float value, int dim -> float: of q, before the product; GPUs clamp it to dtype
+  std::string key{};     ///< float value, int dim -> float: of k, after its scale; GPUs clamp it to dtype
   std::string output{};  ///< float value, int dim -> float: of o, before it is rounded
 
   friend bool operator==(const AttentionHooks&, const AttentionHooks&) = default;
 };
 
 /// Attention with an online softmax. See AttentionArgs for the tensors, AttentionPlan for what a launch needs
-/// besides them.
+/// besides them. On a CPU a launch takes up to 768 KiB of the stack of each thread in it, the caller's too.
 struct AttentionSpec {
   using Args = AttentionArgs;
 
