@@ -21,7 +21,7 @@ struct SourceFile {
 inline constexpr std::string_view kSourceRoot = "/lathe-templates/";
 
 /// Most entry points of a kernel.
-inline constexpr std::size_t kMaxEntries = 4;
+inline constexpr std::size_t kMaxEntries = 8;
 
 struct Dim3 {
   unsigned x = 1, y = 1, z = 1;

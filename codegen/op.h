@@ -103,6 +103,10 @@ struct Op {
   /// Bytes that a launch with these arguments needs as workspace. nullptr: never any.
   Result<std::size_t> (*workspace_bytes)(const KernelSpec&, const LaunchSite&,
                                          std::span<const std::byte> args) = nullptr;
+  /// Of an op that does a launch in several rounds (one chunk of tokens after the other, through the same
+  /// workspace): turns the arguments and grids of a round into those of the next; false after the last one.
+  /// What prepare() gives is the first round. nullptr: there is one only.
+  bool (*next_round)(const KernelSpec&, const LaunchSite&, std::span<std::byte> args, Grids& grids) = nullptr;
 };
 
 /// All ops, in the order of design and documentation.

@@ -34,9 +34,12 @@ Result<void> Kernel::launch_bytes(const void* args, std::size_t size, Stream str
   alignas(64) std::array<std::byte, kMaxArgsBytes> storage;
   std::memcpy(storage.data(), args, size);
   const std::span<std::byte> prepared(storage.data(), size);
-  auto grids = op.prepare(state_->spec, site_of(*state_), prepared);
-  if (!grids) return std::move(grids).error();
-  return state_->executor->launch(*state_->loaded, *grids, prepared, stream);
+  const codegen::LaunchSite site = site_of(*state_);
+  LATHE_TRY(codegen::Grids grids, op.prepare(state_->spec, site, prepared));
+  do {
+    LATHE_CHECK(state_->executor->launch(*state_->loaded, grids, prepared, stream));
+  } while (op.next_round != nullptr && op.next_round(state_->spec, site, prepared, grids));
+  return {};
 }
 
 Result<std::size_t> Kernel::workspace_bytes_for(const void* args, std::size_t size) const {
