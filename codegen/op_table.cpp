@@ -6,6 +6,7 @@
 #include "codegen/ops/attention.h"
 #include "codegen/ops/attention_merge.h"
 #include "codegen/ops/kv_move.h"
+#include "codegen/ops/linear_cross_entropy.h"
 #include "codegen/ops/rms_norm.h"
 #include "codegen/ops/rms_norm_backward.h"
 #include "codegen/ops/rope.h"
@@ -16,8 +17,8 @@ namespace lathe::codegen {
 namespace {
 
 /// In the order of KernelSpec's alternatives.
-constexpr std::array kOps{kRmsNormOp,  kRopeOp,      kAttentionOp,      kAttentionMergeOp,
-                          kKvGatherOp, kKvScatterOp, kRmsNormBackwardOp};
+constexpr std::array kOps{kRmsNormOp,  kRopeOp,      kAttentionOp,       kAttentionMergeOp,
+                          kKvGatherOp, kKvScatterOp, kRmsNormBackwardOp, kLinearCrossEntropyOp};
 
 consteval bool names_agree() {
   std::size_t index = 0;

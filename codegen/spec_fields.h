@@ -12,6 +12,7 @@
 #include "codegen/ops/attention_fields.h"
 #include "codegen/ops/attention_merge_fields.h"
 #include "codegen/ops/kv_move_fields.h"
+#include "codegen/ops/linear_cross_entropy_fields.h"
 #include "codegen/ops/rms_norm_backward_fields.h"
 #include "codegen/ops/rms_norm_fields.h"
 #include "codegen/ops/rope_fields.h"

@@ -8,6 +8,7 @@
 #include <lathe/attention.h>
 #include <lathe/attention_merge.h>
 #include <lathe/kv_move.h>
+#include <lathe/linear_cross_entropy.h>
 #include <lathe/rms_norm.h>
 #include <lathe/rms_norm_backward.h>
 #include <lathe/rope.h>
@@ -15,7 +16,7 @@
 namespace lathe {
 
 using KernelSpec = std::variant<RmsNormSpec, RopeSpec, AttentionSpec, AttentionMergeSpec, KvGatherSpec,
-                                KvScatterSpec, RmsNormBackwardSpec>;
+                                KvScatterSpec, RmsNormBackwardSpec, LinearCrossEntropySpec>;
 
 namespace detail {
 template <class T, class Variant>

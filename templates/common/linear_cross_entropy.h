@@ -1,0 +1,145 @@
+// What linear_cross_entropy's entry points leave each other in the workspace, and the formulas of a row's
+// loss and of its gradient's factors. Included after the parameter block, whose names it uses.
+//
+// A row is a token that counts: row r is token args.row_tokens[r]. A part is a range of classes.
+#pragma once
+
+#include <lathe/args.h>
+
+/// Of all tokens.
+struct Totals {
+  int rows;            ///< tokens that count
+  int bad_tokens;      ///< whose target is neither a class nor ignored
+  float loss_divisor;  ///< of the reduction
+  float z_divisor;     ///< of z-loss
+  float all_weights;   ///< sum of all classes' weights; without, the number of classes
+};
+
+/// Planes of args.row_values, each with a float per row.
+enum RowPlane {
+  kRowLse,
+  kRowTargetLogit,
+  kRowLoss,           ///< s ce
+  kRowZLoss,          ///< s zl
+  kRowOfProbability,  ///< a, b and c of the gradient: a p - b [class is the target] - c w
+  kRowOfTarget,
+  kRowOfWeights,
+  kRowIsRight,  ///< 1 or 0: the largest logit is the target's
+  kRowPlanes,
+};
+
+constexpr bool kHasArgmax = kStoreArgmax || kStoreAccuracy;
+
+/// Fields of a part, each with a float per row: args.part_values[(part * kPartFields + field) * chunk_rows +
+/// row of the chunk].
+constexpr int kPartMax = 0;
+constexpr int kPartSum = 1;
+constexpr int kPartWeighted = 2;
+constexpr int kPartEntropy = kPartWeighted + (kHasLabelSmoothing ? 1 : 0);
+constexpr int kPartArgmax = kPartEntropy + (kStoreEntropy ? 1 : 0);
+constexpr int kPartFields = kPartArgmax + (kHasArgmax ? 1 : 0);
+
+/// Logits of a range of classes.
+struct Part {
+  float max = -__builtin_inff();
+  float sum = 0;       ///< of exp(z - max)
+  float weighted = 0;  ///< sum of w z
+  float entropy = 0;   ///< sum of exp(z - max) (z - max)
+  float argmax = 0;    ///< class of the first largest logit
+};
+
+/// What exp(z - max) is taken against: where all logits are minus infinity, 0, as there is no exp(NaN) then.
+inline float finite_max(float max) {
+  return max == -__builtin_inff() ? 0.0f : max;
+}
+
+constexpr float kLog2OfE = 0x1.715476p+0f;
+constexpr float kLogOf2 = 0x1.62e43p-1f;
+
+/// Of two ranges, the classes of `b` after those of `a`. Exp2: float -> float, 2^x.
+template <class Exp2>
+inline Part merged(const Part& a, const Part& b, Exp2 exp2) {
+  Part both;
+  both.max = b.max > a.max ? b.max : a.max;
+  both.argmax = b.max > a.max ? b.argmax : a.argmax;
+  const float max = finite_max(both.max);
+  const auto add = [&](const Part& part) {
+    if (part.max == -__builtin_inff() && part.sum == 0.0f) return;  // 0 times minus infinity is no number
+    const float factor = exp2((part.max - max) * kLog2OfE);
+    both.sum += part.sum * factor;
+    if (factor != 0.0f) both.entropy += factor * (part.entropy + (part.max - max) * part.sum);
+  };
+  add(a);
+  add(b);
+  both.weighted = a.weighted + b.weighted;
+  return both;
+}
+
+/// What is known of a row when all its logits have been seen.
+struct RowFacts {
+  float lse;
+  float target_logit;
+  float target_weight;  ///< class weight of the target; 1 without
+  float probability;    ///< p(target)
+  float classes;        ///< of all shards
+};
+
+struct RowLoss {
+  float loss;    ///< s ce
+  float z_loss;  ///< s zl
+};
+
+/// `weighted` is the sum of w z over all classes.
+inline RowLoss loss_of_row(const lathe::LinearCrossEntropyArgs& args, const Totals& totals,
+                           const RowFacts& row, float weighted) {
+  const float scale = kScalesByProbability ? row.probability : 1.0f;
+  float loss = row.target_weight * (row.lse - row.target_logit);
+  if constexpr (kHasLabelSmoothing) {
+    const float smoothed = totals.all_weights * row.lse - weighted;
+    loss = (1.0f - args.label_smoothing) * loss + args.label_smoothing / row.classes * smoothed;
+  }
+  RowLoss result{scale * loss, 0.0f};
+  if constexpr (kHasZLoss) result.z_loss = scale * args.lse_square_scale * row.lse * row.lse;
+  return result;
+}
+
+/// The gradient of upstream * loss * loss_divisor by a row's logits is of_probability p - of_target [class is
+/// the target] - of_weights w[class]. The divisor, and an upstream that all rows share, come into it where a
+/// product with it is stored: 16 bits would lose small numbers before.
+struct GradientFactors {
+  float of_probability;
+  float of_target;
+  float of_weights;
+};
+
+/// `upstream` is the row's own, or 1.
+inline GradientFactors gradient_factors(const lathe::LinearCrossEntropyArgs& args, const Totals& totals,
+                                        const RowFacts& row, float upstream) {
+  const float scale = upstream * (kScalesByProbability ? row.probability : 1.0f);
+  GradientFactors factors{scale * row.target_weight, scale * row.target_weight, 0.0f};
+  if constexpr (kHasLabelSmoothing) {
+    factors.of_target *= 1.0f - args.label_smoothing;
+    factors.of_weights = scale * args.label_smoothing / row.classes;
+    factors.of_probability = factors.of_target + factors.of_weights * totals.all_weights;
+  }
+  if constexpr (kHasZLoss) {
+    factors.of_probability +=
+        scale * 2.0f * args.lse_square_scale * row.lse * (totals.loss_divisor / totals.z_divisor);
+  }
+  return factors;
+}
+
+/// What products with the slab are multiplied by.
+inline float gradient_scale(const lathe::LinearCrossEntropyArgs& args, const Totals& totals) {
+  const float upstream = kUpstream == Upstream::scalar ? *args.upstream : 1.0f;
+  return upstream / totals.loss_divisor;
+}
+
+/// Where a target lies.
+enum class TargetKind { counts, ignored, bad };
+
+inline TargetKind kind_of_target(const lathe::LinearCrossEntropyArgs& args, long long target) {
+  if (target == args.ignore_index) return TargetKind::ignored;
+  const long long classes = kVocabParallel ? args.vocab_total : kVocabSize;
+  return target >= 0 && target < classes ? TargetKind::counts : TargetKind::bad;
+}
