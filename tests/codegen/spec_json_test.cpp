@@ -70,7 +70,7 @@ TEST_CASE("fields that are left out have the struct's defaults, in any order") {
 TEST_CASE("unknown names are answered with the known ones and the nearest") {
   CHECK(
       error_of(R"({"op": "rmsnorm", "hidden_size": 8})").message ==
-      R"(op is "rmsnorm", expected one of rms_norm, rope, attention, attention_merge, kv_gather, kv_scatter, rms_norm_backward; did you mean rms_norm?)");
+      R"(op is "rmsnorm", expected one of rms_norm, rope, attention, attention_merge, kv_gather, kv_scatter, rms_norm_backward, linear_cross_entropy; did you mean rms_norm?)");
   const Error field = error_of(R"({"op": "rms_norm", "hiden_size": 8})");
   CHECK(field.message == R"(rms_norm has no field "hiden_size"; did you mean hidden_size?)");
   CHECK(field.hint ==
@@ -118,7 +118,7 @@ TEST_CASE("what is missing is named") {
   const Error no_op = error_of(R"({"hidden_size": 8})");
   CHECK(no_op.message == R"(the field "op" is missing)");
   CHECK(no_op.hint ==
-        "it is one of rms_norm, rope, attention, attention_merge, kv_gather, kv_scatter, rms_norm_backward");
+        "it is one of rms_norm, rope, attention, attention_merge, kv_gather, kv_scatter, rms_norm_backward, linear_cross_entropy");
 }
 
 TEST_CASE("a field that stands twice is an error, since one of the two would be ignored") {

@@ -83,8 +83,8 @@ TEST_CASE("a directory replaces the embedded templates, but not the headers of t
   CHECK(names_of(library.headers_of("cuda/op.cu").value()) ==
         std::vector<std::string>{"common/a.h", "lathe/args.h", "lathe/args_base.h", "lathe/attention_args.h",
                                  "lathe/attention_merge_args.h", "lathe/kv_move_args.h",
-                                 "lathe/rms_norm_args.h", "lathe/rms_norm_backward_args.h",
-                                 "lathe/rope_args.h"});
+                                 "lathe/linear_cross_entropy_args.h", "lathe/rms_norm_args.h",
+                                 "lathe/rms_norm_backward_args.h", "lathe/rope_args.h"});
 }
 
 TEST_CASE("a directory that cannot be read is an error that names it and the setting") {
