@@ -118,7 +118,8 @@ TEST_CASE("what is missing is named") {
   const Error no_op = error_of(R"({"hidden_size": 8})");
   CHECK(no_op.message == R"(the field "op" is missing)");
   CHECK(no_op.hint ==
-        "it is one of rms_norm, rope, attention, attention_merge, kv_gather, kv_scatter, rms_norm_backward, linear_cross_entropy");
+        "it is one of rms_norm, rope, attention, attention_merge, kv_gather, kv_scatter, rms_norm_backward, "
+        "linear_cross_entropy");
 }
 
 TEST_CASE("a field that stands twice is an error, since one of the two would be ignored") {

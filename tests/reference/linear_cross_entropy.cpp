@@ -74,6 +74,10 @@ Divisors divisors_of(const LinearCrossEntropy& p) {
   return divisors;
 }
 
+void take_roots(std::vector<double>& squares) {
+  for (double& square : squares) square = std::sqrt(square);
+}
+
 /// One token's part in everything.
 void add_token(const LinearCrossEntropy& p, std::size_t token, const Divisors& divisors,
                LinearCrossEntropyResult& result) {
@@ -85,8 +89,9 @@ void add_token(const LinearCrossEntropy& p, std::size_t token, const Divisors& d
   double all_weights = 0, smoothed = 0, entropy = lse;
   for (std::size_t c = 0; c < classes; ++c) {
     all_weights += weight_of(p, c);
-    smoothed += weight_of(p, c) * (lse - z[c]);
-    entropy -= std::exp(z[c] - lse) * z[c];
+    if (p.label_smoothing > 0) smoothed += weight_of(p, c) * (lse - z[c]);
+    const double probability = std::exp(z[c] - lse);
+    if (probability > 0) entropy -= probability * z[c];
   }
   const double scale = p.scales_by_probability ? std::exp(z[target] - lse) : 1;
   const double smoothing = p.label_smoothing / static_cast<double>(classes);
@@ -110,15 +115,19 @@ void add_token(const LinearCrossEntropy& p, std::size_t token, const Divisors& d
     const double of_loss =
         main * (probability - is_target) + smoothing * (all_weights * probability - weight_of(p, c));
     const double of_z_loss = 2 * p.lse_square_scale * lse * probability;
-    const double d =
-        upstream * scale * logits.slope[c] * (of_loss / divisors.loss + of_z_loss / divisors.z_loss);
+    const double factor = upstream * scale * logits.slope[c];
+    const double d = factor * (of_loss / divisors.loss + of_z_loss / divisors.z_loss);
+    const double magnitude = factor * ((main * std::fabs(probability - is_target) +
+                                        smoothing * (all_weights * probability + weight_of(p, c))) /
+                                           divisors.loss +
+                                       of_z_loss / divisors.z_loss);
     result.d_bias[c] += d;
-    result.d_bias_magnitude[c] += std::fabs(d);
+    result.d_bias_magnitude[c] += magnitude * magnitude;
     for (std::size_t i = 0; i < p.hidden[token].size(); ++i) {
       result.d_hidden[token][i] += d * p.weight[c][i];
-      result.d_hidden_magnitude[token][i] += std::fabs(d * p.weight[c][i]);
+      result.d_hidden_magnitude[token][i] += std::pow(magnitude * p.weight[c][i], 2);
       result.d_weight[c][i] += d * p.hidden[token][i];
-      result.d_weight_magnitude[c][i] += std::fabs(d * p.hidden[token][i]);
+      result.d_weight_magnitude[c][i] += std::pow(magnitude * p.hidden[token][i], 2);
     }
   }
 }
@@ -151,6 +160,10 @@ LinearCrossEntropyResult linear_cross_entropy(const LinearCrossEntropy& p) {
     add_token(p, token, divisors, result);
     right += result.argmax[token] == p.targets[token] ? 1 : 0;
   }
+  for (auto* matrix : {&result.d_hidden_magnitude, &result.d_weight_magnitude}) {
+    for (std::vector<double>& row : *matrix) take_roots(row);
+  }
+  take_roots(result.d_bias_magnitude);
   result.accuracy =
       divisors.count == 0 ? kNaN : static_cast<double>(right) / static_cast<double>(divisors.count);
   return result;

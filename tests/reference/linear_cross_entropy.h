@@ -46,7 +46,8 @@ struct LinearCrossEntropyResult {
   Matrix d_weight;
   std::vector<double> d_bias;
 
-  /// Sums of the absolute values of what each gradient adds up: what rounding errors scale with.
+  /// Roots of the sums of squares of what each gradient adds up: what independent rounding errors scale with.
+  /// A term counts with the probability's part and label smoothing's apart, which may cancel each other.
   Matrix d_hidden_magnitude;
   Matrix d_weight_magnitude;
   std::vector<double> d_bias_magnitude;

@@ -1,0 +1,42 @@
+// Launches of linear_cross_entropy, compared with the reference.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <lathe/runtime.h>
+
+namespace lathe::tests {
+
+struct LinearCrossEntropyCase {
+  LinearCrossEntropySpec spec;
+  Index tokens = 5;
+  int ignored = 1;               ///< tokens, spread over all
+  int bad = 0;                   ///< tokens whose target is no class
+  Index ignore_index = -100;     ///< may be a class: then more tokens may be ignored
+  Index padding = 0;             ///< elements between rows; each matrix has some more than the one before
+  int offset_elements = 0;       ///< of every matrix from an address that is a multiple of 256 bytes
+  Index budget = 0;              ///< workspace_budget
+  double spread = 2;             ///< standard deviation of logits
+  bool confident = false;        ///< the targets' logits are far above the others
+  int masked_classes = 0;        ///< with a bias of minus infinity, at the end of the vocabulary
+  float label_smoothing = 0.3f;  ///< and so on: used if the spec has it
+  float lse_square_scale = 0.05f;
+  float soft_cap = 3;
+  float temperature = 0.8f;
+  std::uint32_t seed = 1;
+};
+
+/// Launches twice, and compares all that is stored with the reference, the second launch's bits with the
+/// first's, and what lies around the tensors, and the inputs, with what was there before. The lse that
+/// recompute reads is the reference's. Empty: all as it should be; else the first difference. Reports the
+/// kernel (see kernel_report.h).
+std::string run_linear_cross_entropy(Runtime& runtime, const LinearCrossEntropyCase& test);
+
+/// The same for a vocabulary in shards of these sizes: forward_only of each, merge, and, if the case's mode
+/// is recompute, the gradients of each, d_hidden added up. The case's spec is that of the whole.
+std::string run_vocabulary_shards(Runtime& runtime, const LinearCrossEntropyCase& test,
+                                  const std::vector<Index>& shards);
+
+}  // namespace lathe::tests

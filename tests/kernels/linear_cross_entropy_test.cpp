@@ -1,0 +1,260 @@
+// linear_cross_entropy on every device at hand, against double precision. Each case is launched twice and
+// must give the same bits.
+#include "tests/kernels/linear_cross_entropy_case.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/support/catch.h"
+#include "tests/support/every_target.h"
+
+using namespace lathe;
+using namespace lathe::tests;
+
+namespace {
+
+using LossMode = LinearCrossEntropyMode;
+using Case = LinearCrossEntropyCase;
+
+constexpr LossMode kModes[] = {LossMode::forward_only, LossMode::gradient_in_forward, LossMode::recompute};
+constexpr LossReduction kReductions[] = {LossReduction::mean, LossReduction::sum, LossReduction::none};
+
+void check(Runtime& runtime, const Case& test) {
+  const std::string wrong = run_linear_cross_entropy(runtime, test);
+  CHECK(wrong == "");
+}
+
+/// With all that is stored.
+LinearCrossEntropySpec spec_of(LossMode mode, std::int64_t hidden, std::int64_t vocab) {
+  return {.hidden_size = hidden,
+          .vocab_size = vocab,
+          .mode = mode,
+          .store_losses = true,
+          .store_z_loss = true,
+          .store_lse = true,
+          .store_target_logits = true,
+          .store_entropy = true,
+          .store_argmax = true,
+          .store_accuracy = true};
+}
+
+using Option = void (*)(LinearCrossEntropySpec&);
+constexpr Option kOptions[] = {[](LinearCrossEntropySpec& s) { s.has_bias = true; },
+                               [](LinearCrossEntropySpec& s) { s.has_class_weights = true; },
+                               [](LinearCrossEntropySpec& s) { s.has_label_smoothing = true; },
+                               [](LinearCrossEntropySpec& s) { s.has_z_loss = true; },
+                               [](LinearCrossEntropySpec& s) { s.has_soft_cap = true; },
+                               [](LinearCrossEntropySpec& s) { s.has_temperature = true; },
+                               [](LinearCrossEntropySpec& s) { s.scales_by_probability = true; },
+                               [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::scalar; },
+                               [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::token; },
+                               [](LinearCrossEntropySpec& s) { s.accumulate_d_weight = true; },
+                               [](LinearCrossEntropySpec& s) { s.d_weight_dtype = s.dtype; },
+                               [](LinearCrossEntropySpec& s) { s.target_dtype = i32; }};
+
+/// The dtypes that a target has kernels for.
+std::vector<DType> dtypes_of(const Runtime& runtime) {
+  if (runtime.target().backend == Backend::cpu) return {bf16, f16, f32};
+  return {bf16, f16};
+}
+
+}  // namespace
+
+TEST_CASE("linear_cross_entropy: every mode, dtype and reduction") {
+  on_every_target([](Runtime& runtime) {
+    std::uint32_t seed = 1;
+    for (const LossMode mode : kModes) {
+      for (const DType dtype : dtypes_of(runtime)) {
+        for (const LossReduction reduction : kReductions) {
+          Case test{.spec = spec_of(mode, 72, 211), .tokens = 19, .ignored = 4, .seed = seed++};
+          test.spec.dtype = dtype;
+          test.spec.reduction = reduction;
+          check(runtime, test);
+        }
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: each option alone, in every mode") {
+  on_every_target([](Runtime& runtime) {
+    std::uint32_t seed = 1;
+    for (const LossMode mode : kModes) {
+      for (const Option option : kOptions) {
+        Case test{.spec = spec_of(mode, 40, 131), .tokens = 9, .ignored = 2, .seed = seed++};
+        option(test.spec);
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: options in pairs, modes and reductions in turn") {
+  on_every_target([](Runtime& runtime) {
+    std::uint32_t seed = 1;
+    for (std::size_t a = 0; a < std::size(kOptions); ++a) {
+      for (std::size_t b = a + 1; b < std::size(kOptions); ++b) {
+        Case test{.spec = spec_of(kModes[seed % 3], 24, 37), .tokens = 6, .seed = seed};
+        test.spec.reduction = kReductions[seed / 3 % 3];
+        kOptions[a](test.spec);
+        kOptions[b](test.spec);
+        check(runtime, test);
+        ++seed;
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: all options at once") {
+  on_every_target([](Runtime& runtime) {
+    for (const LossMode mode : kModes) {
+      for (const DType dtype : dtypes_of(runtime)) {
+        Case test{.spec = spec_of(mode, 56, 149), .tokens = 23, .ignored = 5};
+        test.spec.dtype = dtype;
+        for (const Option option : kOptions) option(test.spec);
+        test.spec.bias_dtype = f32;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: any number of tokens, classes and hidden elements") {
+  struct Sizes {
+    Index tokens, vocab, hidden;
+  };
+  const Sizes all[] = {{1, 1, 1},     {1, 2, 8},       {2, 3, 3},      {7, 127, 16},
+                       {16, 128, 33}, {17, 129, 64},   {127, 31, 65},  {128, 64, 96},
+                       {129, 257, 7}, {199, 509, 123}, {31, 1021, 128}};
+  on_every_target([&](Runtime& runtime) {
+    std::uint32_t seed = 1;
+    for (const Sizes& sizes : all) {
+      for (const LossMode mode : kModes) {
+        Case test{.spec = spec_of(mode, sizes.hidden, sizes.vocab),
+                  .tokens = sizes.tokens,
+                  .ignored = sizes.tokens > 4 ? 3 : 0,
+                  .seed = seed++};
+        test.spec.has_bias = seed % 2 == 0;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: chunks of tokens and of classes") {
+  on_every_target([](Runtime& runtime) {
+    std::uint32_t seed = 1;
+    for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
+      for (const int variant : {0, 1, 2, 3}) {
+        Case test{.spec = spec_of(mode, 24, 300), .tokens = 300, .ignored = 50, .seed = seed++};
+        test.spec.has_bias = true;
+        test.spec.accumulate_d_weight = variant % 2 == 1;
+        if (variant >= 1) test.spec.d_weight_dtype = bf16;
+        if (variant == 3) test.spec.accumulator_dtype = bf16;
+        // Asked for too little, it says what the smallest chunk takes.
+        test.budget = 1;
+        const std::string refused = run_linear_cross_entropy(runtime, test);
+        const std::size_t at = refused.find("the smallest chunk takes ");
+        REQUIRE(at != std::string::npos);
+        test.budget = std::stoll(refused.substr(at + 25));
+        check(runtime, test);
+        test.budget = test.budget * 3 / 2;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: one gradient only") {
+  on_every_target([](Runtime& runtime) {
+    for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
+      for (const bool hidden : {true, false}) {
+        Case test{.spec = spec_of(mode, 48, 140), .tokens = 11};
+        test.spec.has_bias = true;
+        test.spec.store_d_hidden = hidden;
+        test.spec.store_d_weight = !hidden;
+        test.spec.d_hidden_dtype = f32;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: tokens that do not count") {
+  on_every_target([](Runtime& runtime) {
+    for (const LossMode mode : kModes) {
+      for (const LossReduction reduction : kReductions) {
+        Case test{.spec = spec_of(mode, 24, 50), .tokens = 12, .ignored = 12};
+        test.spec.reduction = reduction;
+        test.spec.has_bias = true;
+        check(runtime, test);  // all
+        test.ignored = 10;
+        check(runtime, test);
+        test.ignored = 0;
+        test.ignore_index = 7;  // a class that may be a target
+        check(runtime, test);
+        test.bad = 3;
+        check(runtime, test);
+        test.tokens = 0;
+        test.bad = 0;
+        check(runtime, test);
+        test.spec.accumulate_d_weight = true;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: rows apart, and addresses of any alignment") {
+  on_every_target([](Runtime& runtime) {
+    for (const LossMode mode : kModes) {
+      for (const Index padding : {8, 4, 2, 1}) {
+        Case test{.spec = spec_of(mode, 40, 133),
+                  .tokens = 9,
+                  .padding = padding,
+                  .offset_elements = static_cast<int>(padding)};
+        test.spec.alignment = padding * 2;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: classes masked by a bias of minus infinity, and confident tokens") {
+  on_every_target([](Runtime& runtime) {
+    for (const LossMode mode : kModes) {
+      Case masked{.spec = spec_of(mode, 32, 200), .tokens = 6, .masked_classes = 150};
+      masked.spec.has_bias = true;
+      check(runtime, masked);
+      masked.spec.bias_dtype = f32;
+      check(runtime, masked);
+      Case confident{.spec = spec_of(mode, 64, 60), .tokens = 10, .confident = true};
+      check(runtime, confident);
+      confident.spec.dtype = f16;
+      confident.spread = 6;
+      check(runtime, confident);
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: a vocabulary in shards") {
+  on_every_target([](Runtime& runtime) {
+    std::uint32_t seed = 1;
+    for (const LossReduction reduction : kReductions) {
+      for (const std::vector<Index>& shards :
+           {std::vector<Index>{140, 70}, std::vector<Index>{1, 150, 59}, std::vector<Index>{210}}) {
+        Case test{.spec = spec_of(LossMode::recompute, 40, 210), .tokens = 13, .ignored = 2, .seed = seed++};
+        test.spec.reduction = reduction;
+        test.spec.has_bias = seed % 2 == 0;
+        test.spec.has_class_weights = seed % 3 == 0;
+        test.spec.has_label_smoothing = seed % 3 != 1;
+        test.spec.has_z_loss = seed % 2 == 1;
+        test.spec.scales_by_probability = seed % 4 == 0;
+        const std::string wrong = run_vocabulary_shards(runtime, test, shards);
+        CHECK(wrong == "");
+      }
+    }
+  });
+}
