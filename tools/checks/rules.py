@@ -28,6 +28,8 @@ TESTED_ELSEWHERE = {
     "codegen/ops/kv_move_launch.cpp": "tests/codegen/ops_kv_launch_test.cpp: launches, views and maps together",
     "codegen/ops/kv_move_parameters.cpp": "tests/codegen/ops_kv_move_test.cpp: plans from specs",
     "codegen/ops/kv_tiling.cpp": "tests/codegen/ops_kv_move_test.cpp: plans from specs",
+    "codegen/ops/linear_cross_entropy_arguments.cpp": "tests/codegen/ops_linear_cross_entropy_launch_test.cpp: it lists what launches check",
+    "codegen/ops/linear_cross_entropy_division.cpp": "tests/codegen/ops_linear_cross_entropy_launch_test.cpp: chunks and workspace of launches",
     "codegen/ops/rope_arguments.cpp": "tests/codegen/ops_rope_launch_test.cpp: the names of what launches check",
     "codegen/ops/rope_cpu.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",
     "codegen/ops/rope_cuda.cpp": "tests/codegen/ops_rope_test.cpp: plans from specs",

@@ -1,0 +1,253 @@
+// What a launch of linear_cross_entropy is checked for, its chunks, rounds and workspace.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codegen/ops/linear_cross_entropy.h"
+#include "codegen/ops/linear_cross_entropy_steps.h"
+#include "tests/support/catch.h"
+
+using namespace lathe;
+using namespace lathe::codegen;
+using LossMode = LinearCrossEntropyMode;
+
+namespace {
+
+constexpr Index kMiB = Index{1} << 20;
+
+void* address(std::uintptr_t tensor) {
+  return reinterpret_cast<void*>(tensor << 44);
+}
+float* floats(std::uintptr_t tensor) {
+  return static_cast<float*>(address(tensor));
+}
+
+LinearCrossEntropyArgs packed_args(Index tokens) {
+  return {.hidden = address(1),
+          .weight = address(2),
+          .bias = address(3),
+          .targets = address(4),
+          .class_weights = floats(5),
+          .upstream = floats(6),
+          .lse_in = floats(7),
+          .target_logits_in = floats(8),
+          .loss = floats(9),
+          .losses = floats(10),
+          .z_loss = floats(11),
+          .lse = floats(12),
+          .target_logits = floats(13),
+          .entropy = floats(14),
+          .argmax = static_cast<Index*>(address(15)),
+          .accuracy = floats(16),
+          .partials = floats(17),
+          .d_hidden = address(18),
+          .d_weight = address(19),
+          .d_bias = address(20),
+          .tokens = tokens,
+          .workspace = address(21),
+          .workspace_bytes = std::numeric_limits<Index>::max()};
+}
+
+LinearCrossEntropySpec normalized(LinearCrossEntropySpec spec) {
+  return std::get<LinearCrossEntropySpec>(normalize_linear_cross_entropy(spec).value());
+}
+
+LinearCrossEntropySpec spec_of(LossMode mode) {
+  return normalized({.hidden_size = 4096, .vocab_size = 128256, .mode = mode, .store_lse = true});
+}
+
+/// A kernel of a GPU with 132 multiprocessors, or of a CPU with two threads.
+LaunchSite site_of(bool on_cpu) {
+  static const std::array<EntryPoint, kMaxEntries> kGpu = [] {
+    std::array<EntryPoint, kMaxEntries> entries{};
+    for (EntryPoint& entry : entries) entry.launch.block = {256};
+    return entries;
+  }();
+  static const std::array<EntryPoint, kMaxEntries> kCpu{};
+  return {.entries = on_cpu ? kCpu : kGpu, .processors = on_cpu ? 2 : 132};
+}
+
+struct Launch {
+  LinearCrossEntropySpec spec;
+  LinearCrossEntropyArgs args;
+  bool on_cpu = false;
+
+  std::span<std::byte> bytes() { return std::as_writable_bytes(std::span(&args, 1)); }
+  Result<Grids> prepare() { return prepare_linear_cross_entropy(spec, site_of(on_cpu), bytes()); }
+  Result<std::size_t> workspace() {
+    return workspace_bytes_of_linear_cross_entropy(spec, site_of(on_cpu), bytes());
+  }
+  std::string message() { return prepare().error().message; }
+};
+
+/// Every class of every row is in exactly one round.
+void check_rounds(Launch launch) {
+  Grids grids = launch.prepare().value();
+  Index covered = 0, rounds = 0;
+  LinearCrossEntropyArgs& args = launch.args;
+  do {
+    CHECK(args.first_row % tiles_on_gpu(launch.spec).rows == 0);
+    const Index rows = std::min(args.chunk_rows, args.tokens - args.first_row);
+    const Index classes = std::min(args.chunk_classes, launch.spec.vocab_size - args.first_class);
+    covered += rows * classes;
+    ++rounds;
+    REQUIRE(rounds < 10000);
+  } while (next_round_of_linear_cross_entropy(launch.spec, site_of(launch.on_cpu), launch.bytes(), grids));
+  CHECK(covered == args.tokens * launch.spec.vocab_size);
+}
+
+}  // namespace
+
+TEST_CASE("linear_cross_entropy: memory stays within what the task allows") {
+  // 8192 tokens, hidden size 4096, a vocabulary of 128256.
+  Launch forward{spec_of(LossMode::forward_only), packed_args(8192)};
+  CHECK(static_cast<Index>(forward.workspace().value()) <= 64 * kMiB);
+  Launch recompute{spec_of(LossMode::recompute), packed_args(8192)};
+  CHECK(static_cast<Index>(recompute.workspace().value()) <= 64 * kMiB + kMiB);
+  for (const Index budget : {64 * kMiB, 300 * kMiB, 1024 * kMiB, 4096 * kMiB}) {
+    for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
+      Launch launch{spec_of(mode), packed_args(8192)};
+      launch.args.workspace_budget = budget;
+      CHECK(static_cast<Index>(launch.workspace().value()) <= budget);
+      check_rounds(launch);
+    }
+  }
+}
+
+TEST_CASE("linear_cross_entropy: the workspace of a launch is what it says, and no less") {
+  for (const bool on_cpu : {false, true}) {
+    for (const LossMode mode : {LossMode::forward_only, LossMode::gradient_in_forward, LossMode::recompute}) {
+      for (const Index tokens : {0, 1, 100, 5000}) {
+        Launch launch{spec_of(mode), packed_args(tokens), on_cpu};
+        const auto bytes = static_cast<Index>(launch.workspace().value());
+        launch.args.workspace_bytes = bytes;
+        Launch short_of_it = launch;
+        CHECK(launch.prepare().has_value());
+        short_of_it.args.workspace_bytes = bytes - 1;
+        CHECK(short_of_it.message() == "linear_cross_entropy: workspace_bytes is " +
+                                           std::to_string(bytes - 1) + ", this launch needs " +
+                                           std::to_string(bytes));
+        // What lies in it lies in it.
+        const auto begin = reinterpret_cast<std::uintptr_t>(launch.args.workspace);
+        for (const void* pointer :
+             {static_cast<const void*>(launch.args.totals), static_cast<const void*>(launch.args.slab),
+              static_cast<const void*>(launch.args.d_hidden_sums),
+              static_cast<const void*>(launch.args.d_weight_sums)}) {
+          const auto at = reinterpret_cast<std::uintptr_t>(pointer);
+          if (pointer != nullptr) CHECK((at >= begin && at < begin + static_cast<std::uintptr_t>(bytes)));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("linear_cross_entropy: sums lie in the workspace only where they must") {
+  constexpr Index kTokens = 65536;
+  Launch launch{spec_of(LossMode::gradient_in_forward), packed_args(kTokens)};
+  REQUIRE(launch.prepare());
+  CHECK(launch.args.chunk_rows < kTokens);
+  CHECK(launch.args.d_weight_sums == nullptr);  // f32: in place
+  launch.spec.d_weight_dtype = bf16;
+  REQUIRE(launch.prepare());
+  CHECK(launch.args.d_weight_sums != nullptr);
+  launch.args.workspace_budget = Index{64} << 30;  // one chunk has all
+  REQUIRE(launch.prepare());
+  CHECK(launch.args.chunk_rows >= kTokens);
+  CHECK(launch.args.d_weight_sums == nullptr);
+  launch.args.workspace_budget = 0;
+  launch.spec.accumulator_dtype = bf16;
+  REQUIRE(launch.prepare());
+  CHECK(launch.args.d_weight_sums == nullptr);
+
+  Launch recompute{spec_of(LossMode::recompute), packed_args(8192)};
+  REQUIRE(recompute.prepare());
+  CHECK(recompute.args.chunk_classes < 128256);
+  CHECK(recompute.args.d_hidden_sums != nullptr);
+  recompute.spec.store_d_hidden = false;
+  REQUIRE(recompute.prepare());
+  CHECK(recompute.args.d_hidden_sums == nullptr);
+}
+
+TEST_CASE("linear_cross_entropy: what a launch refuses") {
+  const auto message = [](auto change, LossMode mode = LossMode::gradient_in_forward) {
+    Launch launch{spec_of(mode), packed_args(100)};
+    change(launch);
+    return launch.message();
+  };
+  CHECK(message([](Launch& l) { l.args.tokens = -1; }) ==
+        "linear_cross_entropy: tokens is -1, allowed are 0 to 2^31 - 256");
+  CHECK(message([](Launch& l) { l.args.tokens = Index{1} << 31; }) ==
+        "linear_cross_entropy: tokens is 2147483648, allowed are 0 to 2^31 - 256");
+  CHECK(message([](Launch& l) { l.args.hidden = nullptr; }).find("hidden") != std::string::npos);
+  CHECK(message([](Launch& l) { l.args.weight_stride = 4095; }) ==
+        "linear_cross_entropy: weight_stride is 4095 elements, expected at least hidden_size, 4096");
+  CHECK(message([](Launch& l) { l.args.weight_stride = 4097; }) ==
+        "linear_cross_entropy: weight_stride is 8194 bytes, no multiple of the spec's alignment of 16");
+  CHECK(message([](Launch& l) {
+          l.args.workspace_budget = 5;
+        }).starts_with("linear_cross_entropy: workspace_budget is 5 bytes, the smallest chunk takes "));
+  CHECK(message([](Launch& l) { l.args.workspace_budget = -5; }) ==
+        "linear_cross_entropy: workspace_budget is -5 bytes");
+  CHECK(message([](Launch& l) {
+          l.spec.has_label_smoothing = true;
+          l.args.label_smoothing = 1.5f;
+        }) == "linear_cross_entropy: label_smoothing is 1.5, it must be 0 to 1");
+  CHECK(message([](Launch& l) {
+          l.spec.has_soft_cap = true;
+          l.args.soft_cap = 0;
+        }) == "linear_cross_entropy: soft_cap is 0, it must be finite and above 0");
+  CHECK(message([](Launch& l) {
+          l.spec.has_temperature = true;
+          l.args.temperature = std::numeric_limits<float>::infinity();
+        }) == "linear_cross_entropy: temperature is inf, it must be finite and above 0");
+  CHECK(message([](Launch& l) {
+          l.spec.has_z_loss = true;
+          l.args.lse_square_scale = -1;
+        }) == "linear_cross_entropy: lse_square_scale is -1, it must be finite and not negative");
+  CHECK(message([](Launch& l) { l.args.lse_in = nullptr; }, LossMode::recompute).find("lse_in") !=
+        std::string::npos);
+  const auto shard = [](Launch& l) {
+    l.spec.vocab_parallel = true;
+    l.args.vocab_first = 5;
+    l.args.vocab_total = 128260;
+  };
+  CHECK(message(shard, LossMode::forward_only) ==
+        "linear_cross_entropy: the shard's classes are 5 to 128260, but vocab_total is 128260");
+  CHECK(message([](Launch& l) { l.spec.vocab_parallel = true; }, LossMode::recompute) ==
+        "linear_cross_entropy: vocab_total is 0, allowed are 1 to 2^24: classes of all shards");
+}
+
+TEST_CASE("linear_cross_entropy: tensors that a spec does not have may be null") {
+  Launch launch{spec_of(LossMode::gradient_in_forward), packed_args(100)};
+  LinearCrossEntropyArgs& args = launch.args;
+  args.bias = args.d_bias = nullptr;
+  args.class_weights = args.upstream = args.lse_in = args.target_logits_in = nullptr;
+  args.losses = args.z_loss = args.target_logits = args.entropy = args.accuracy = args.partials = nullptr;
+  args.argmax = nullptr;
+  CHECK(launch.prepare().has_value());
+  args.tokens = 0;
+  args.hidden = args.weight = args.targets = args.d_hidden = nullptr;
+  args.lse = nullptr;
+  CHECK(launch.prepare().has_value());
+}
+
+TEST_CASE("linear_cross_entropy: every argument that is listed is one that a launch reads") {
+  for (const LossMode mode : {LossMode::forward_only, LossMode::gradient_in_forward, LossMode::recompute}) {
+    const auto arguments = arguments_of_linear_cross_entropy(spec_of(mode));
+    for (const Argument& argument : arguments) {
+      if (!argument.required || argument.kind == ArgumentKind::scalar) continue;
+      if (argument.kind == ArgumentKind::workspace) continue;
+      Launch launch{spec_of(mode), packed_args(100)};
+      INFO(argument.name);
+      const void* null = nullptr;
+      std::memcpy(launch.bytes().data() + argument.offset, &null, sizeof null);
+      CHECK(launch.message().find(std::string(argument.name)) != std::string::npos);
+    }
+  }
+}
