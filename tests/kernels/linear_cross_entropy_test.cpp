@@ -48,11 +48,16 @@ constexpr Option kOptions[] = {[](LinearCrossEntropySpec& s) { s.has_bias = true
                                [](LinearCrossEntropySpec& s) { s.has_soft_cap = true; },
                                [](LinearCrossEntropySpec& s) { s.has_temperature = true; },
                                [](LinearCrossEntropySpec& s) { s.scales_by_probability = true; },
-                               [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::scalar; },
                                [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::token; },
                                [](LinearCrossEntropySpec& s) { s.accumulate_d_weight = true; },
                                [](LinearCrossEntropySpec& s) { s.d_weight_dtype = s.dtype; },
+                               [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::scalar; },
                                [](LinearCrossEntropySpec& s) { s.target_dtype = i32; }};
+
+/// Whether a target runs the same code as sm_80 does, compiled anew: sweeps over options leave it out.
+bool repeats_sm_80(const Runtime& runtime) {
+  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
+}
 
 /// The dtypes that a target has kernels for.
 std::vector<DType> dtypes_of(const Runtime& runtime) {
@@ -62,46 +67,55 @@ std::vector<DType> dtypes_of(const Runtime& runtime) {
 
 }  // namespace
 
-TEST_CASE("linear_cross_entropy: every mode, dtype and reduction") {
+TEST_CASE("linear_cross_entropy: every mode with every dtype, and with every reduction") {
   on_every_target([](Runtime& runtime) {
     std::uint32_t seed = 1;
     for (const LossMode mode : kModes) {
+      const auto check_one = [&](DType dtype, LossReduction reduction) {
+        Case test{.spec = spec_of(mode, 72, 211), .tokens = 19, .ignored = 4, .seed = seed++};
+        test.spec.dtype = dtype;
+        test.spec.reduction = reduction;
+        check(runtime, test);
+      };
+      for (const LossReduction reduction : kReductions) check_one(bf16, reduction);
       for (const DType dtype : dtypes_of(runtime)) {
-        for (const LossReduction reduction : kReductions) {
-          Case test{.spec = spec_of(mode, 72, 211), .tokens = 19, .ignored = 4, .seed = seed++};
-          test.spec.dtype = dtype;
-          test.spec.reduction = reduction;
-          check(runtime, test);
-        }
+        if (dtype != bf16) check_one(dtype, LossReduction::mean);
       }
     }
   });
 }
 
-TEST_CASE("linear_cross_entropy: each option alone, in every mode") {
+TEST_CASE("linear_cross_entropy: each option alone, modes in turn") {
   on_every_target([](Runtime& runtime) {
+    if (repeats_sm_80(runtime)) return;
+    std::uint32_t seed = 1;
+    for (const Option option : kOptions) {
+      Case test{.spec = spec_of(kModes[seed % 3], 40, 131), .tokens = 9, .ignored = 2, .seed = seed};
+      option(test.spec);
+      check(runtime, test);
+      ++seed;
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: every pair of options in every mode") {
+  // Two quarters of the options at a time: each two of them are together in one of the six.
+  constexpr std::size_t kQuarter = std::size(kOptions) / 4;
+  on_every_target([](Runtime& runtime) {
+    if (repeats_sm_80(runtime)) return;
     std::uint32_t seed = 1;
     for (const LossMode mode : kModes) {
-      for (const Option option : kOptions) {
-        Case test{.spec = spec_of(mode, 40, 131), .tokens = 9, .ignored = 2, .seed = seed++};
-        option(test.spec);
-        check(runtime, test);
-      }
-    }
-  });
-}
-
-TEST_CASE("linear_cross_entropy: options in pairs, modes and reductions in turn") {
-  on_every_target([](Runtime& runtime) {
-    std::uint32_t seed = 1;
-    for (std::size_t a = 0; a < std::size(kOptions); ++a) {
-      for (std::size_t b = a + 1; b < std::size(kOptions); ++b) {
-        Case test{.spec = spec_of(kModes[seed % 3], 24, 37), .tokens = 6, .seed = seed};
-        test.spec.reduction = kReductions[seed / 3 % 3];
-        kOptions[a](test.spec);
-        kOptions[b](test.spec);
-        check(runtime, test);
-        ++seed;
+      for (std::size_t a = 0; a < 4; ++a) {
+        for (std::size_t b = a + 1; b < 4; ++b) {
+          Case test{.spec = spec_of(mode, 24, 37), .tokens = 6, .seed = seed};
+          test.spec.reduction = kReductions[seed % 3];
+          for (std::size_t i = 0; i < kQuarter; ++i) {
+            kOptions[a * kQuarter + i](test.spec);
+            kOptions[b * kQuarter + i](test.spec);
+          }
+          check(runtime, test);
+          ++seed;
+        }
       }
     }
   });
@@ -109,14 +123,14 @@ TEST_CASE("linear_cross_entropy: options in pairs, modes and reductions in turn"
 
 TEST_CASE("linear_cross_entropy: all options at once") {
   on_every_target([](Runtime& runtime) {
+    DType dtype = f16;
     for (const LossMode mode : kModes) {
-      for (const DType dtype : dtypes_of(runtime)) {
-        Case test{.spec = spec_of(mode, 56, 149), .tokens = 23, .ignored = 5};
-        test.spec.dtype = dtype;
-        for (const Option option : kOptions) option(test.spec);
-        test.spec.bias_dtype = f32;
-        check(runtime, test);
-      }
+      Case test{.spec = spec_of(mode, 56, 149), .tokens = 23, .ignored = 5};
+      test.spec.dtype = dtype;
+      for (const Option option : kOptions) option(test.spec);
+      test.spec.bias_dtype = f32;
+      check(runtime, test);
+      dtype = dtype == f16 ? bf16 : f16;
     }
   });
 }
@@ -132,13 +146,17 @@ TEST_CASE("linear_cross_entropy: any number of tokens, classes and hidden elemen
     std::uint32_t seed = 1;
     for (const Sizes& sizes : all) {
       for (const LossMode mode : kModes) {
+        ++seed;
+        // The largest with odd tails in every direction in all modes, the others in turn.
+        if (sizes.tokens != 199 && seed % 3 != 0) continue;
         Case test{.spec = spec_of(mode, sizes.hidden, sizes.vocab),
                   .tokens = sizes.tokens,
                   .ignored = sizes.tokens > 4 ? 3 : 0,
-                  .seed = seed++};
+                  .seed = seed};
         test.spec.has_bias = seed % 2 == 0;
         check(runtime, test);
       }
+      ++seed;
     }
   });
 }
@@ -147,12 +165,12 @@ TEST_CASE("linear_cross_entropy: chunks of tokens and of classes") {
   on_every_target([](Runtime& runtime) {
     std::uint32_t seed = 1;
     for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
-      for (const int variant : {0, 1, 2, 3}) {
+      for (const int variant : {0, 1, 2}) {
         Case test{.spec = spec_of(mode, 24, 300), .tokens = 300, .ignored = 50, .seed = seed++};
         test.spec.has_bias = true;
-        test.spec.accumulate_d_weight = variant % 2 == 1;
+        test.spec.accumulate_d_weight = variant == 1;
         if (variant >= 1) test.spec.d_weight_dtype = bf16;
-        if (variant == 3) test.spec.accumulator_dtype = bf16;
+        if (variant == 2) test.spec.accumulator_dtype = bf16;
         // Asked for too little, it says what the smallest chunk takes.
         test.budget = 1;
         const std::string refused = run_linear_cross_entropy(runtime, test);
@@ -160,6 +178,7 @@ TEST_CASE("linear_cross_entropy: chunks of tokens and of classes") {
         REQUIRE(at != std::string::npos);
         test.budget = std::stoll(refused.substr(at + 25));
         check(runtime, test);
+        if (variant != 1) continue;
         test.budget = test.budget * 3 / 2;
         check(runtime, test);
       }
@@ -186,6 +205,8 @@ TEST_CASE("linear_cross_entropy: tokens that do not count") {
   on_every_target([](Runtime& runtime) {
     for (const LossMode mode : kModes) {
       for (const LossReduction reduction : kReductions) {
+        if (mode == LossMode::recompute && reduction != LossReduction::mean) continue;
+        if (repeats_sm_80(runtime) && reduction != LossReduction::mean) continue;
         Case test{.spec = spec_of(mode, 24, 50), .tokens = 12, .ignored = 12};
         test.spec.reduction = reduction;
         test.spec.has_bias = true;
@@ -200,6 +221,7 @@ TEST_CASE("linear_cross_entropy: tokens that do not count") {
         test.tokens = 0;
         test.bad = 0;
         check(runtime, test);
+        if (mode != LossMode::gradient_in_forward || reduction != LossReduction::mean) continue;
         test.spec.accumulate_d_weight = true;
         check(runtime, test);
       }
@@ -211,6 +233,8 @@ TEST_CASE("linear_cross_entropy: rows apart, and addresses of any alignment") {
   on_every_target([](Runtime& runtime) {
     for (const LossMode mode : kModes) {
       for (const Index padding : {8, 4, 2, 1}) {
+        if (mode == LossMode::forward_only && padding > 2) continue;
+        if (repeats_sm_80(runtime) && padding > 1) continue;
         Case test{.spec = spec_of(mode, 40, 133),
                   .tokens = 9,
                   .padding = padding,
@@ -222,19 +246,25 @@ TEST_CASE("linear_cross_entropy: rows apart, and addresses of any alignment") {
   });
 }
 
-TEST_CASE("linear_cross_entropy: classes masked by a bias of minus infinity, and confident tokens") {
+TEST_CASE("linear_cross_entropy: classes masked by a bias of minus infinity") {
   on_every_target([](Runtime& runtime) {
     for (const LossMode mode : kModes) {
-      Case masked{.spec = spec_of(mode, 32, 200), .tokens = 6, .masked_classes = 150};
-      masked.spec.has_bias = true;
-      check(runtime, masked);
-      masked.spec.bias_dtype = f32;
-      check(runtime, masked);
-      Case confident{.spec = spec_of(mode, 64, 60), .tokens = 10, .confident = true};
-      check(runtime, confident);
-      confident.spec.dtype = f16;
-      confident.spread = 6;
-      check(runtime, confident);
+      Case test{.spec = spec_of(mode, 32, 200), .tokens = 6, .masked_classes = 150};
+      test.spec.has_bias = true;
+      if (mode == LossMode::recompute) test.spec.bias_dtype = f32;
+      check(runtime, test);
+    }
+  });
+}
+
+TEST_CASE("linear_cross_entropy: tokens whose targets are all but certain") {
+  on_every_target([](Runtime& runtime) {
+    for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
+      Case test{.spec = spec_of(mode, 64, 60), .tokens = 10, .confident = true};
+      check(runtime, test);
+      test.spec.dtype = f16;
+      test.spread = 6;
+      check(runtime, test);
     }
   });
 }
@@ -242,19 +272,19 @@ TEST_CASE("linear_cross_entropy: classes masked by a bias of minus infinity, and
 TEST_CASE("linear_cross_entropy: a vocabulary in shards") {
   on_every_target([](Runtime& runtime) {
     std::uint32_t seed = 1;
-    for (const LossReduction reduction : kReductions) {
-      for (const std::vector<Index>& shards :
-           {std::vector<Index>{140, 70}, std::vector<Index>{1, 150, 59}, std::vector<Index>{210}}) {
-        Case test{.spec = spec_of(LossMode::recompute, 40, 210), .tokens = 13, .ignored = 2, .seed = seed++};
-        test.spec.reduction = reduction;
-        test.spec.has_bias = seed % 2 == 0;
-        test.spec.has_class_weights = seed % 3 == 0;
-        test.spec.has_label_smoothing = seed % 3 != 1;
-        test.spec.has_z_loss = seed % 2 == 1;
-        test.spec.scales_by_probability = seed % 4 == 0;
-        const std::string wrong = run_vocabulary_shards(runtime, test, shards);
-        CHECK(wrong == "");
-      }
+    for (const std::vector<Index>& shards :
+         {std::vector<Index>{140, 70}, std::vector<Index>{1, 150, 59}, std::vector<Index>{210}}) {
+      if (repeats_sm_80(runtime) && seed > 1) return;
+      Case test{.spec = spec_of(LossMode::recompute, 40, 210), .tokens = 13, .ignored = 2, .seed = seed};
+      test.spec.reduction = kReductions[seed % 3];
+      test.spec.has_bias = seed != 2;
+      test.spec.has_class_weights = seed != 1;
+      test.spec.has_label_smoothing = seed != 3;
+      test.spec.has_z_loss = seed != 2;
+      test.spec.scales_by_probability = seed != 1;
+      const std::string wrong = run_vocabulary_shards(runtime, test, shards);
+      CHECK(wrong == "");
+      ++seed;
     }
   });
 }
