@@ -110,7 +110,7 @@ Index classes_that_fit(Sizes sizes, Index budget) {
   sizes.classes = sizes.spec.vocab_size;
   if (sizes.total_bytes() <= budget) return sizes.spec.vocab_size;
   sizes.classes = 0;
-  const Index left = budget - sizes.total_bytes() - (sizes.d_hidden_bytes() == 0 ? 0 : 2 * kAlignment);
+  const Index left = budget - sizes.total_bytes();
   const Index fit = left / (sizes.rows * static_cast<Index>(size_of(sizes.spec.dtype))) / tile * tile;
   if (left <= 0 || fit <= 0) return 0;
   return std::min<Index>(sizes.spec.vocab_size, round_up(divide_up(all, divide_up(all, fit)), tile));
@@ -198,7 +198,8 @@ Result<std::size_t> divide_linear_cross_entropy(const LinearCrossEntropySpec& sp
                                       : forward_parts_on_gpu(spec, args.tokens, site.processors)};
   const Index budget = args.workspace_budget > 0 ? args.workspace_budget : default_budget(sizes, on_cpu);
   choose_chunks(sizes, budget);
-  if (sizes.rows == 0 || sizes.classes == 0 || (args.workspace_budget > 0 && sizes.total_bytes() > budget)) {
+  const bool has_none = sizes.has_slab() && (sizes.rows == 0 || sizes.classes == 0);
+  if (has_none || (args.workspace_budget > 0 && sizes.total_bytes() > budget)) {
     return bad_argument(SpecFields<LinearCrossEntropySpec>::op,
                         fmt::format("workspace_budget is {} bytes, the smallest chunk takes {}", budget,
                                     smallest(sizes).total_bytes()),
