@@ -39,9 +39,11 @@ constexpr int kPartEntropy = kPartWeighted + (kHasLabelSmoothing ? 1 : 0);
 constexpr int kPartArgmax = kPartEntropy + (kStoreEntropy ? 1 : 0);
 constexpr int kPartFields = kPartArgmax + (kHasArgmax ? 1 : 0);
 
+constexpr float kMinusInfinity = __builtin_bit_cast(float, 0xFF800000u);
+
 /// Logits of a range of classes.
 struct Part {
-  float max = -__builtin_inff();
+  float max = kMinusInfinity;
   float sum = 0;       ///< of exp(z - max)
   float weighted = 0;  ///< sum of w z
   float entropy = 0;   ///< sum of exp(z - max) (z - max)
@@ -50,7 +52,7 @@ struct Part {
 
 /// What exp(z - max) is taken against: where all logits are minus infinity, 0, as there is no exp(NaN) then.
 inline float finite_max(float max) {
-  return max == -__builtin_inff() ? 0.0f : max;
+  return max == kMinusInfinity ? 0.0f : max;
 }
 
 constexpr float kLog2OfE = 0x1.715476p+0f;
@@ -64,7 +66,7 @@ inline Part merged(const Part& a, const Part& b, Exp2 exp2) {
   both.argmax = b.max > a.max ? b.argmax : a.argmax;
   const float max = finite_max(both.max);
   const auto add = [&](const Part& part) {
-    if (part.max == -__builtin_inff() && part.sum == 0.0f) return;  // 0 times minus infinity is no number
+    if (part.max == kMinusInfinity && part.sum == 0.0f) return;  // 0 times minus infinity is no number
     const float factor = exp2((part.max - max) * kLog2OfE);
     both.sum += part.sum * factor;
     if (factor != 0.0f) both.entropy += factor * (part.entropy + (part.max - max) * part.sum);
