@@ -18,9 +18,11 @@ namespace {
 using Mode = LinearCrossEntropyMode;
 
 /// What the workspace takes where the caller does not say: products with a few thousand rows are as fast as
-/// they get on a GPU; on a CPU slabs are to stay in the last level of the cache.
+/// they get on a GPU. On a CPU slabs are to stay in the last level of the cache, but chunks are to have so
+/// many rows that products take longer than reading and writing d_weight once per chunk.
 constexpr Index kBudgetOnGpu = Index{512} << 20;
-constexpr Index kBudgetOnCpu = Index{16} << 20;
+constexpr Index kBudgetOnCpu = Index{8} << 20;
+constexpr Index kFastRowsOnCpu = 128;
 constexpr Index kRecomputeBudgetOnGpu = Index{64} << 20;
 
 /// Of the parts of the workspace.
@@ -42,8 +44,11 @@ struct Sizes {
   Index rows;           ///< of a chunk
   Index classes;        ///< likewise
   Index forward_parts;  ///< where there is no slab
+  bool on_cpu;
 
   bool has_slab() const { return spec.mode == Mode::gradient_in_forward || spec.mode == Mode::recompute; }
+  /// Whether there may be several chunks: else nothing in the workspace is large.
+  bool has_chunks() const { return has_slab() || (on_cpu && spec.mode == Mode::forward_only); }
   bool is_one_chunk_of_rows() const { return rows >= tokens; }
 
   Index slab_stride() const { return round_up(classes, tiles.classes); }
@@ -57,6 +62,10 @@ struct Sizes {
   Index list_bytes() const { return round_up(row_stride() * 4, kAlignment); }
   Index row_bytes() const { return round_up(row_stride() * kRowPlanes * 4, kAlignment); }
   Index part_bytes() const { return round_up(parts() * part_fields(spec) * rows * 4, kAlignment); }
+  /// The CPU's panels of hidden, in floats.
+  Index packed_bytes() const {
+    return on_cpu && spec.mode != Mode::merge ? rows * round_up(spec.hidden_size, 32) * 4 : 0;
+  }
   Index slab_bytes() const {
     if (!has_slab()) return 0;
     return round_up(rows * slab_stride() * static_cast<Index>(size_of(spec.dtype)), kAlignment);
@@ -72,8 +81,8 @@ struct Sizes {
     return adds_up ? round_up((spec.vocab_size * spec.hidden_size + biases) * 4, kAlignment) : 0;
   }
   Index total_bytes() const {
-    return kTotalsBytes + list_bytes() + row_bytes() + part_bytes() + slab_bytes() + d_hidden_bytes() +
-           d_weight_bytes();
+    return kTotalsBytes + list_bytes() + row_bytes() + part_bytes() + packed_bytes() + slab_bytes() +
+           d_hidden_bytes() + d_weight_bytes();
   }
 
   /// Traffic of sums that are read and written once per chunk: what small chunks cost.
@@ -135,7 +144,7 @@ void choose_recomputed_chunks(Sizes& sizes, Index budget) {
 }
 
 void choose_chunks(Sizes& sizes, Index budget) {
-  if (!sizes.has_slab()) {
+  if (!sizes.has_chunks()) {
     sizes.rows = sizes.row_stride();
     sizes.classes = sizes.spec.vocab_size;
   } else if (sizes.spec.mode == Mode::recompute) {
@@ -148,19 +157,22 @@ void choose_chunks(Sizes& sizes, Index budget) {
 
 /// The smallest chunk that makes sense: a tile of rows; of classes, where they may be cut, a tile too.
 Sizes smallest(Sizes sizes) {
-  sizes.rows = sizes.tiles.rows;
+  sizes.rows = sizes.has_chunks() ? sizes.tiles.rows : sizes.row_stride();
   sizes.classes = sizes.spec.mode == Mode::recompute
                       ? std::min<Index>(sizes.tiles.classes, sizes.spec.vocab_size)
                       : sizes.spec.vocab_size;
   return sizes;
 }
 
-Index default_budget(const Sizes& sizes, bool on_cpu) {
-  const Index usual = on_cpu                               ? kBudgetOnCpu
+Index default_budget(const Sizes& sizes) {
+  const Index usual = sizes.on_cpu                         ? kBudgetOnCpu
                       : sizes.spec.mode == Mode::recompute ? kRecomputeBudgetOnGpu
                                                            : kBudgetOnGpu;
   // What does not depend on chunks comes on top.
   Sizes least = smallest(sizes);
+  if (sizes.on_cpu && sizes.has_chunks()) {
+    least.rows = std::min(kFastRowsOnCpu, round_up(std::max<Index>(sizes.tokens, 1), sizes.tiles.rows));
+  }
   return std::max(usual + least.d_weight_bytes() + least.list_bytes() + least.row_bytes(),
                   least.total_bytes());
 }
@@ -195,10 +207,11 @@ Result<std::size_t> divide_linear_cross_entropy(const LinearCrossEntropySpec& sp
               .rows = 0,
               .classes = 0,
               .forward_parts = on_cpu ? forward_parts_on_cpu(spec, args.tokens)
-                                      : forward_parts_on_gpu(spec, args.tokens, site.processors)};
-  const Index budget = args.workspace_budget > 0 ? args.workspace_budget : default_budget(sizes, on_cpu);
+                                      : forward_parts_on_gpu(spec, args.tokens, site.processors),
+              .on_cpu = on_cpu};
+  const Index budget = args.workspace_budget > 0 ? args.workspace_budget : default_budget(sizes);
   choose_chunks(sizes, budget);
-  const bool has_none = sizes.has_slab() && (sizes.rows == 0 || sizes.classes == 0);
+  const bool has_none = sizes.has_chunks() && (sizes.rows == 0 || sizes.classes == 0);
   if (has_none || (args.workspace_budget > 0 && sizes.total_bytes() > budget)) {
     return bad_argument(SpecFields<LinearCrossEntropySpec>::op,
                         fmt::format("workspace_budget is {} bytes, the smallest chunk takes {}", budget,
@@ -216,6 +229,7 @@ Result<std::size_t> divide_linear_cross_entropy(const LinearCrossEntropySpec& sp
   places.place(args.row_tokens, sizes.list_bytes());
   places.place(args.row_values, sizes.row_bytes());
   places.place(args.part_values, sizes.part_bytes());
+  places.place(args.packed_hidden, sizes.packed_bytes());
   places.place(args.slab, sizes.slab_bytes());
   places.place(args.d_hidden_sums, sizes.d_hidden_bytes());
   places.place(args.d_weight_sums, sizes.d_weight_bytes());

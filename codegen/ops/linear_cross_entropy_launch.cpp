@@ -161,10 +161,11 @@ bool is_first(const LinearCrossEntropyArgs& args) {
   return args.first_row == 0 && args.first_class == 0;
 }
 
-bool has_step(const LinearCrossEntropySpec& spec, Step step, const LinearCrossEntropyArgs& args) {
+bool has_step(const LinearCrossEntropySpec& spec, Step step, const LinearCrossEntropyArgs& args,
+              bool on_cpu) {
   switch (step) {
-    case Step::rows:
-      return is_first(args);
+    case Step::rows:  // the CPU packs each chunk's
+      return is_first(args) || (on_cpu && args.first_class == 0);
     case Step::logits:
     case Step::gradient:
       return args.tokens > 0;
@@ -188,7 +189,7 @@ Grids grids_of(const LinearCrossEntropySpec& spec, const LaunchSite& site,
   const bool on_cpu = !site.entries.empty() && site.entries.front().launch.block.x == 1;
   std::size_t entry = 0;
   for (const Step step : steps_of(spec.mode)) {
-    if (has_step(spec, step, args))
+    if (has_step(spec, step, args, on_cpu))
       grids[entry] = on_cpu ? grid_on_cpu(spec, step, args) : grid_on_gpu(spec, step, args);
     ++entry;
   }

@@ -105,6 +105,7 @@ struct LinearCrossEntropyArgs {
   int* row_tokens = nullptr;
   float* row_values = nullptr;
   float* part_values = nullptr;
+  float* packed_hidden = nullptr;  ///< on the CPU: hidden of the chunk's rows, as its products take it
   void* slab = nullptr;            ///< [chunk_rows, chunk_classes]: exponentials, then gradients, of logits
   float* d_hidden_sums = nullptr;  ///< [chunk_rows, hidden_size]; null: one chunk has all classes
   /// [vocab_size, hidden_size], then [vocab_size] for a bias; null: sums are in d_weight and d_bias.
