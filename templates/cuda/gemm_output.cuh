@@ -11,11 +11,12 @@
 template <class Tile>
 struct SumTile {
   static constexpr int kRun = 4;
-  static_assert(Tile::kRows * Tile::kColumns * 4 <= Tile::kSharedBytes, "the ring has room for all sums");
+  static constexpr int kRowBytes = Tile::kColumns * 4;
+  static_assert(Tile::kRows * kRowBytes <= Tile::kSharedBytes, "the ring has room for all sums");
   static_assert(Tile::kColumns % 64 == 0, "runs stay together when rows are turned");
 
   __device__ static unsigned offset(int row, int column) {
-    return row * (Tile::kColumns * 4) + (column / 2 ^ row % 8 * 4) * 8 + column % 2 * 4;
+    return row * kRowBytes + (column / 2 ^ row % 8 * 4) * 8 + column % 2 * 4;
   }
 };
 
@@ -28,10 +29,14 @@ __device__ inline void for_each_run(char* shared, int rows, GemmSums<Tile>& sums
   const unsigned base = shared_address(shared);
   __syncthreads();  // the last tiles have been used
 #pragma unroll
-  for (int i = 0; i < Tile::kLaneRows; ++i) {
+  for (int j = 0; j < Tile::kLaneColumns; j += 2) {
+    const unsigned to = base + Place::offset(lane.row(0), lane.column(j));
 #pragma unroll
-    for (int j = 0; j < Tile::kLaneColumns; j += 2)
-      store_shared(base + Place::offset(lane.row(i), lane.column(j)), sums.at(i, j), sums.at(i, j + 1));
+    for (int i = 0; i < Tile::kLaneRows; ++i) {
+      // Rows of a lane are multiples of 8 apart, and turned alike.
+      const unsigned pair[2] = {__float_as_uint(sums.at(i, j)), __float_as_uint(sums.at(i, j + 1))};
+      store_shared(to + (i / 2 * 16 + i % 2 * 8) * Place::kRowBytes, pair);
+    }
   }
   __syncthreads();
   constexpr int kRuns = Tile::kColumns / Place::kRun;
