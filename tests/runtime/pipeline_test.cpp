@@ -326,6 +326,31 @@ TEST_CASE("a kernel launches what its op prepared") {
   CHECK(kernel.launch_bytes(nullptr, sizeof args, {}).error().code == ErrorCode::invalid_argument);
 }
 
+TEST_CASE("a launch queues all rounds of an op that takes several") {
+  const TempDir directory;
+  Bench bench(directory.path());
+  const LinearCrossEntropySpec spec{.hidden_size = 64, .vocab_size = 1000, .store_d_weight = false};
+  const Kernel kernel = bench.pipeline->kernel(spec).value();
+  std::vector<std::byte> memory(1 << 20);
+  void* const at = memory.data() + 256 - reinterpret_cast<std::uintptr_t>(memory.data()) % 256;
+  // Pointers that are not followed.
+  LinearCrossEntropyArgs args{.hidden = at,
+                              .weight = at,
+                              .targets = at,
+                              .loss = static_cast<float*>(at),
+                              .d_hidden = at,
+                              .tokens = 300,
+                              .workspace = at,
+                              .workspace_bytes = 1 << 30,
+                              .workspace_budget = 500'000};
+  REQUIRE(kernel.launch_bytes(&args, sizeof args, {}).has_value());
+  std::vector<Index> first_rows;
+  for (const FakeExecutor::Launch& launch : bench.executor->launches())
+    first_rows.push_back(reinterpret_cast<const LinearCrossEntropyArgs*>(launch.args.data())->first_row);
+  // Four steps a round, and one more in the first and in the last.
+  CHECK(first_rows == std::vector<Index>{0, 0, 0, 0, 0, 128, 128, 128, 128, 256, 256, 256, 256, 256});
+}
+
 TEST_CASE("kernels are unloaded when the last handle goes, not before") {
   const TempDir directory;
   std::optional<Kernel> kept;
