@@ -90,6 +90,12 @@ inline const X::Storage* weight_row(const Args& args, Index of_class) {
   return static_cast<const X::Storage*>(args.weight) + (args.first_class + of_class) * args.weight_stride;
 }
 
+/// What the slab holds of very small numbers: nothing. Products of denormal numbers take a hundred times as
+/// long.
+inline Floats without_tiny(Floats values) {
+  return magnitude(values) < 0x1p-100f ? Floats(0.0f) : values;
+}
+
 /// hidden of a panel of rows, turned over: [kPaddedHidden][kPanelRows] floats, hidden columns in the order of
 /// X's lanes.
 inline float* packed_panel(const Args& args, Index row) {

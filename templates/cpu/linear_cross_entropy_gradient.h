@@ -46,7 +46,7 @@ __attribute__((noinline)) void keep_gradients(const Args& args, Index number, Ro
       Floats gradient =
           rows.gradient(rows.of_probability * rows.probability(logit), class_weight(args, first_weight + i));
       gradient = rows.target == static_cast<float>(tile.first + i) ? gradient - rows.of_target : gradient;
-      X::store(slab_at(args, tile.first + i, row), slope_of(args, logit) * gradient);
+      X::store(slab_at(args, tile.first + i, row), without_tiny(slope_of(args, logit) * gradient));
     }
   }
 }
@@ -54,7 +54,7 @@ __attribute__((noinline)) void keep_gradients(const Args& args, Index number, Ro
 /// Logits from their rounded exponentials, for a soft cap's slope. Where one was too small to be kept the
 /// logit is not known, but that it is small: what is left of the gradient is that of the smoothed label.
 inline Floats logit_of_exponential(Floats max, Floats exponential) {
-  constexpr float kSmallest = __is_same(X, F16) ? 0x1p-25f : 0x1p-126f;
+  constexpr float kSmallest = __is_same(X, F16) ? 0x1p-25f : 0x1p-100f;
   return max + log_of(exponential < kSmallest ? Floats(kSmallest) : exponential);
 }
 
@@ -80,7 +80,7 @@ __attribute__((noinline)) void make_gradients(const Args& args, Index number, Ro
       if constexpr (kHasSoftCap || kHasTemperature)
         slope = slope_of(args, is_target ? target_logit : logit_of_exponential(least, exponential));
       const Floats scaled = is_target ? of_target : exponential * factor;
-      X::store(at, slope * rows.gradient(scaled, class_weight(args, first_weight + i)));
+      X::store(at, without_tiny(slope * rows.gradient(scaled, class_weight(args, first_weight + i))));
     }
   }
 }

@@ -121,7 +121,7 @@ __attribute__((noinline)) void keep_exponentials(const Args& args, Index number,
     PanelPart part;
     add_maxima(args, tile, panel, logits, part);
     add_exponentials(tile, panel, logits, part, [&](int i, Floats exponentials) {
-      X::store(slab_at(args, tile.first + i, row), exponentials);
+      X::store(slab_at(args, tile.first + i, row), without_tiny(exponentials));
     });
     store_part(args, number, row, part);
   }
