@@ -7,7 +7,7 @@ import sys
 from . import programs
 from . import records
 
-OPS = ("rms_norm", "rope", "kv", "attention")
+OPS = ("rms_norm", "rope", "kv", "attention", "linear_cross_entropy")
 
 
 @dataclasses.dataclass(frozen=True)

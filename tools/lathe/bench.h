@@ -42,6 +42,8 @@ Result<void> bench_kv(const Invocation& invocation, const std::optional<Target>&
                       const std::atomic<bool>& stop);
 Result<void> bench_attention(const Invocation& invocation, const std::optional<Target>& target,
                              const std::atomic<bool>& stop);
+Result<void> bench_linear_cross_entropy(const Invocation& invocation, const std::optional<Target>& target,
+                                        const std::atomic<bool>& stop);
 Result<void> bench_cache(const Invocation& invocation, const std::optional<Target>& target,
                          const std::atomic<bool>& stop);
 Result<void> bench_compile(const Invocation& invocation, const std::optional<Target>& target,

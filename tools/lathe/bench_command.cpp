@@ -24,9 +24,13 @@ struct Bench {
   Result<void> (*run)(const Invocation&, const std::optional<Target>&, const std::atomic<bool>&);
 };
 
-constexpr std::array kBenches{
-    Bench{"compile", bench_compile}, Bench{"cache", bench_cache}, Bench{"rms_norm", bench_rms_norm},
-    Bench{"rope", bench_rope},       Bench{"kv", bench_kv},       Bench{"attention", bench_attention}};
+constexpr std::array kBenches{Bench{"compile", bench_compile},
+                              Bench{"cache", bench_cache},
+                              Bench{"rms_norm", bench_rms_norm},
+                              Bench{"rope", bench_rope},
+                              Bench{"kv", bench_kv},
+                              Bench{"attention", bench_attention},
+                              Bench{"linear_cross_entropy", bench_linear_cross_entropy}};
 
 Result<ExitCode> run_bench(const Invocation& invocation, const BenchArguments& arguments) {
   std::optional<Target> target;
@@ -76,8 +80,10 @@ void add_bench(CLI::App& app, Action& selected) {
   CLI::App* command = app.add_subcommand("bench", "Measure compiles, the cache and kernels");
   auto arguments = std::make_shared<BenchArguments>();
   command
-      ->add_option("WHAT", arguments->what, "compile, cache, rms_norm, rope, kv or attention; default: all")
-      ->check(CLI::IsMember({"compile", "cache", "rms_norm", "rope", "kv", "attention"}))
+      ->add_option("WHAT", arguments->what,
+                   "compile, cache, rms_norm, rope, kv, attention or linear_cross_entropy; default: all")
+      ->check(
+          CLI::IsMember({"compile", "cache", "rms_norm", "rope", "kv", "attention", "linear_cross_entropy"}))
       ->type_name("");
   command->add_option("--target", arguments->target, "cuda or cpu; default: the GPU if there is one")
       ->type_name("TARGET");

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""PyTorch's matrix product and cross_entropy, eager and compiled: one JSON object per case and variant, with the
-fields of `lathe bench`. With gradients, by autograd, or the loss alone; all logits are stored."""
+"""PyTorch's linear and cross_entropy, eager and compiled: one JSON object per case and variant, with the fields of
+`lathe bench`. With gradients, by autograd, or the loss alone; all logits are stored. On a CPU also the most memory that
+a call allocated, gradients included."""
 
 import re
 import sys
@@ -22,9 +23,13 @@ def shape(case):
 def variants(torch):
     """(name, function of hidden, weight and targets)."""
 
+    def rounded(hidden, weight, targets):
+        return torch.nn.functional.cross_entropy(torch.nn.functional.linear(hidden, weight), targets)
+
     def loss(hidden, weight, targets):
         return torch.nn.functional.cross_entropy((hidden @ weight.t()).float(), targets)
 
+    yield "torch eager, rounded logits", rounded
     yield "torch eager", loss
     torch._dynamo.reset()
     yield "torch compile", torch.compile(loss, dynamic=False, fullgraph=True)
@@ -38,6 +43,18 @@ def work_of(torch, mode, loss, tensors):
     return lambda: torch.autograd.grad(loss(hidden, weight, targets), (hidden, weight))
 
 
+def peak_bytes(torch, work):
+    """The most memory that tensors made by the work held at a time, by the profiler's record of allocations."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    held = most = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
+
+
 def measure(torch, timer, device, case):
     mode, dtype, tokens, size, classes = shape(case)
     types = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
@@ -47,9 +64,12 @@ def measure(torch, timer, device, case):
     targets = torch.randint(classes, (tokens,), device=device)
     flop = 2 * tokens * size * classes * (1 if mode == "forward_only" else 3)
     for peer, loss in variants(torch):
-        ms = timer.median_ms(work_of(torch, mode, loss, (hidden, weight, targets)))
-        timing.emit({"name": case, "peer": peer, "version": torch.__version__, "median_ms": ms, "flop": flop,
-                     "tflop_per_s": round(flop / ms / 1e9, 1)})
+        work = work_of(torch, mode, loss, (hidden, weight, targets))
+        row = {"name": case, "peer": peer, "version": torch.__version__, "median_ms": timer.median_ms(work),
+               "flop": flop}
+        if device == "cpu":
+            row["peak_bytes"] = peak_bytes(torch, work)
+        timing.emit(row | {"tflop_per_s": round(flop / row["median_ms"] / 1e9, 2)})
 
 
 def main():
