@@ -9,11 +9,11 @@
 
 namespace lathe::tools {
 
-std::vector<std::byte> random_elements(DType dtype, std::size_t count, unsigned seed) {
+std::vector<std::byte> random_elements(DType dtype, std::size_t count, unsigned seed, double deviation) {
   constexpr std::size_t kPeriod = 65537;
   const std::size_t width = size_of(dtype);
   std::mt19937 random(seed);
-  std::normal_distribution<double> normal;
+  std::normal_distribution<double> normal(0, deviation);
   std::vector<std::byte> elements(count * width);
   const std::size_t made = std::min(count, kPeriod);
   for (std::size_t i = 0; i < made; ++i) store_element(dtype, normal(random), elements.data() + i * width);

@@ -11,9 +11,9 @@
 
 namespace lathe::tools {
 
-/// Normally distributed, the same for the same seed. A prime number of them repeats, so that rows differ and
-/// large tensors are quick to make.
-std::vector<std::byte> random_elements(DType dtype, std::size_t count, unsigned seed);
+/// Normally distributed around 0, the same for the same seed. A prime number of them repeats, so that rows
+/// differ and large tensors are quick to make.
+std::vector<std::byte> random_elements(DType dtype, std::size_t count, unsigned seed, double deviation = 1);
 
 /// A copy on the device. Errors: out_of_memory.
 Result<Buffer> upload(Runtime& runtime, const std::vector<std::byte>& elements);
