@@ -86,6 +86,8 @@ void append_outputs(const LinearCrossEntropySpec& spec, std::vector<Argument>& a
        {spec.store_argmax && !is_shard, {"argmax", output, i64, offsetof(A, argmax), tokens, "classes"}},
        {spec.store_accuracy,
         {"accuracy", output, f32, offsetof(A, accuracy), one, "share of the tokens that count"}},
+       {true,
+        {"bad_targets", update, i32, offsetof(A, bad_targets), one, "set to 1 if a target is bad", false}},
        {is_shard,
         {"partials",
          output,
@@ -133,9 +135,8 @@ void append_scalars(const LinearCrossEntropySpec& spec, std::vector<Argument>& a
        {has_weight, optional_scalar("weight_stride", i64, offsetof(A, weight_stride), packed)},
        {spec.store_d_hidden, optional_scalar("d_hidden_stride", i64, offsetof(A, d_hidden_stride), packed)},
        {spec.store_d_weight, optional_scalar("d_weight_stride", i64, offsetof(A, d_weight_stride), packed)},
-       {spec.store_d_hidden || spec.store_d_weight,
-        optional_scalar("workspace_budget", i64, offsetof(A, workspace_budget),
-                        "bytes; 0: enough to be fast")},
+       {has_weight, optional_scalar("workspace_budget", i64, offsetof(A, workspace_budget),
+                                    "bytes; 0: enough to be fast")},
        {true, {"workspace", workspace, u8, offsetof(A, workspace), {}, "chunks of logits", false}}},
       arguments);
 }

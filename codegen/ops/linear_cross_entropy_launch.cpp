@@ -46,9 +46,9 @@ Result<void> check_counts(const LinearCrossEntropySpec& spec, const LinearCrossE
                                          args.vocab_total));
   }
   if (args.vocab_first < 0 || args.vocab_first > args.vocab_total - spec.vocab_size) {
-    return bad_argument(
-        kOp, fmt::format("the shard's classes are {} to {}, but vocab_total is {}", args.vocab_first,
-                         args.vocab_first + spec.vocab_size - 1, args.vocab_total));
+    return bad_argument(kOp,
+                        fmt::format("the shard's {} classes begin at vocab_first, {}, but vocab_total is {}",
+                                    spec.vocab_size, args.vocab_first, args.vocab_total));
   }
   return {};
 }
