@@ -20,7 +20,7 @@ using Mode = LinearCrossEntropyMode;
 /// What the workspace takes where the caller does not say: products with a few thousand rows are as fast as
 /// they get on a GPU. On a CPU slabs are to stay in the last level of the cache, but chunks are to have so
 /// many rows that products take longer than reading and writing d_weight once per chunk.
-constexpr Index kBudgetOnGpu = Index{512} << 20;
+constexpr Index kBudgetOnGpu = Index{576} << 20;  // 2048 rows of 128 K classes
 constexpr Index kBudgetOnCpu = Index{8} << 20;
 constexpr Index kFastRowsOnCpu = 128;
 constexpr Index kRecomputeBudgetOnGpu = Index{64} << 20;
@@ -155,13 +155,16 @@ void choose_chunks(Sizes& sizes, Index budget) {
   }
 }
 
-/// The smallest chunk that makes sense: a tile of rows; of classes, where they may be cut, a tile too.
+/// The smallest chunk that makes sense: a tile of rows, or all where that takes less, since they need no
+/// sums; of classes, where they may be cut, a tile too.
 Sizes smallest(Sizes sizes) {
   sizes.rows = sizes.has_chunks() ? sizes.tiles.rows : sizes.row_stride();
   sizes.classes = sizes.spec.mode == Mode::recompute
                       ? std::min<Index>(sizes.tiles.classes, sizes.spec.vocab_size)
                       : sizes.spec.vocab_size;
-  return sizes;
+  Sizes all = sizes;
+  if (sizes.has_chunks()) all.rows = round_up(std::max<Index>(sizes.tokens, 1), sizes.tiles.rows);
+  return all.total_bytes() < sizes.total_bytes() ? all : sizes;
 }
 
 Index default_budget(const Sizes& sizes) {
@@ -175,6 +178,20 @@ Index default_budget(const Sizes& sizes) {
   }
   return std::max(usual + least.d_weight_bytes() + least.list_bytes() + least.row_bytes(),
                   least.total_bytes());
+}
+
+Index forward_parts(const LinearCrossEntropySpec& spec, const LaunchSite& site, Index tokens, bool on_cpu) {
+  if (spec.mode != Mode::forward_only) return 0;
+  return on_cpu ? forward_parts_on_cpu(spec, tokens) : forward_parts_on_gpu(spec, tokens, site.processors);
+}
+
+/// A GPU's tile may have fewer rows than others: what it has none of is neither written nor read.
+LinearCrossEntropyTiles tiles_of(const LinearCrossEntropySpec& spec, Index tokens, bool on_cpu) {
+  if (on_cpu) return tiles_on_cpu(spec);
+  constexpr Index kFewRows = 16;
+  LinearCrossEntropyTiles tiles = tiles_on_gpu(spec);
+  tiles.rows = std::min(tiles.rows, round_up(std::max<Index>(tokens, 1), kFewRows));
+  return tiles;
 }
 
 /// Places one thing after the other.
@@ -202,12 +219,11 @@ Result<std::size_t> divide_linear_cross_entropy(const LinearCrossEntropySpec& sp
                                                 LinearCrossEntropyArgs& args) {
   const bool on_cpu = !site.entries.empty() && site.entries.front().launch.block.x == 1;
   Sizes sizes{.spec = spec,
-              .tiles = on_cpu ? tiles_on_cpu(spec) : tiles_on_gpu(spec),
+              .tiles = tiles_of(spec, args.tokens, on_cpu),
               .tokens = args.tokens,
               .rows = 0,
               .classes = 0,
-              .forward_parts = on_cpu ? forward_parts_on_cpu(spec, args.tokens)
-                                      : forward_parts_on_gpu(spec, args.tokens, site.processors),
+              .forward_parts = forward_parts(spec, site, args.tokens, on_cpu),
               .on_cpu = on_cpu};
   const Index budget = args.workspace_budget > 0 ? args.workspace_budget : default_budget(sizes);
   choose_chunks(sizes, budget);

@@ -120,6 +120,20 @@ TEST_CASE("linear_cross_entropy: memory stays within what the task allows") {
   }
 }
 
+TEST_CASE("linear_cross_entropy: a few tokens take little memory, and shards of many are merged") {
+  Launch one{spec_of(LossMode::gradient_in_forward), packed_args(1)};
+  CHECK(static_cast<Index>(one.workspace().value()) <= 8 * kMiB);
+  for (const bool on_cpu : {false, true}) {
+    for (const Index tokens : {1, 2048, 1'000'000}) {
+      Launch merge{normalized({.mode = LossMode::merge}), packed_args(tokens), on_cpu};
+      merge.args.shards = 2;
+      merge.args.vocab_total = 1000;
+      CHECK(static_cast<Index>(merge.workspace().value()) <= 64 * tokens + kMiB);
+      CHECK(merge.prepare().has_value());
+    }
+  }
+}
+
 TEST_CASE("linear_cross_entropy: the workspace of a launch is what it says, and no less") {
   for (const bool on_cpu : {false, true}) {
     for (const LossMode mode : {LossMode::forward_only, LossMode::gradient_in_forward, LossMode::recompute}) {
@@ -217,8 +231,9 @@ TEST_CASE("linear_cross_entropy: what a launch refuses") {
     l.args.vocab_first = 5;
     l.args.vocab_total = 128260;
   };
-  CHECK(message(shard, LossMode::forward_only) ==
-        "linear_cross_entropy: the shard's classes are 5 to 128260, but vocab_total is 128260");
+  CHECK(
+      message(shard, LossMode::forward_only) ==
+      "linear_cross_entropy: the shard's 128256 classes begin at vocab_first, 5, but vocab_total is 128260");
   CHECK(message([](Launch& l) { l.spec.vocab_parallel = true; }, LossMode::recompute) ==
         "linear_cross_entropy: vocab_total is 0, allowed are 1 to 2^24: classes of all shards");
 }
