@@ -58,7 +58,7 @@ Grid grid_on_gpu(const LinearCrossEntropySpec& spec, LinearCrossEntropyStep step
 /// Numbers in a part, for each row: maximum, sum, and those that the spec asks for.
 int part_fields(const LinearCrossEntropySpec& spec);
 /// Planes of row_values, see templates/common/linear_cross_entropy.h.
-inline constexpr int kRowPlanes = 8;
+inline constexpr int kRowPlanes = 9;
 
 /// Sets chunk_rows, chunk_classes, parts, row_stride, slab_stride and, as offsets from the beginning of
 /// `args.workspace` (which may be null), the pointers into the workspace. Returns the workspace's bytes.

@@ -13,15 +13,19 @@ struct Totals {
   float loss_divisor;  ///< of the reduction
   float z_divisor;     ///< of z-loss
   float all_weights;   ///< sum of all classes' weights; without, the number of classes
+  /// A power of two by which upstreams per token are divided in the slab, so that the largest is about 1:
+  /// neither a mean's share nor a loss scale is to leave the range of 16 bits. 1 without them.
+  float upstream_unit;
 };
 
 /// Planes of args.row_values, each with a float per row.
 enum RowPlane {
   kRowLse,
   kRowTargetLogit,
-  kRowLoss,           ///< s ce
-  kRowZLoss,          ///< s zl
-  kRowOfProbability,  ///< a, b and c of the gradient: a p - b [class is the target] - c w
+  kRowLogProbability,  ///< of the target: its logit - lse, but not of the rounded lse
+  kRowLoss,            ///< s ce
+  kRowZLoss,           ///< s zl
+  kRowOfProbability,   ///< a, b and c of the gradient: a p - b [class is the target] - c w
   kRowOfTarget,
   kRowOfWeights,
   kRowIsRight,  ///< 1 or 0: the largest logit is the target's
@@ -81,6 +85,8 @@ inline Part merged(const Part& a, const Part& b, Exp2 exp2) {
 struct RowFacts {
   float lse;
   float target_logit;
+  float
+      log_probability;  ///< log of p(target), which lse and target_logit are too large to give if it is small
   float target_weight;  ///< class weight of the target; 1 without
   float probability;    ///< p(target)
   float classes;        ///< of all shards
@@ -95,10 +101,13 @@ struct RowLoss {
 inline RowLoss loss_of_row(const lathe::LinearCrossEntropyArgs& args, const Totals& totals,
                            const RowFacts& row, float weighted) {
   const float scale = kScalesByProbability ? row.probability : 1.0f;
-  float loss = row.target_weight * (row.lse - row.target_logit);
+  float loss = row.target_weight * -row.log_probability;
   if constexpr (kHasLabelSmoothing) {
-    const float smoothed = totals.all_weights * row.lse - weighted;
-    loss = (1.0f - args.label_smoothing) * loss + args.label_smoothing / row.classes * smoothed;
+    // Of nothing there is no share, not even of infinity.
+    if (args.label_smoothing > 0.0f) {
+      const float smoothed = totals.all_weights * row.lse - weighted;
+      loss = (1.0f - args.label_smoothing) * loss + args.label_smoothing / row.classes * smoothed;
+    }
   }
   RowLoss result{scale * loss, 0.0f};
   if constexpr (kHasZLoss) result.z_loss = scale * args.lse_square_scale * row.lse * row.lse;
@@ -114,7 +123,14 @@ struct GradientFactors {
   float of_weights;
 };
 
-/// `upstream` is the row's own, or 1.
+/// What an upstream per token is divided by: of the largest magnitude, the power of two.
+inline float unit_of_upstream(float largest) {
+  const unsigned exponent = __builtin_bit_cast(unsigned, largest) & 0x7F800000u;
+  // Neither of 0 nor of what is not finite.
+  return exponent == 0 || exponent == 0x7F800000u ? 1.0f : __builtin_bit_cast(float, exponent);
+}
+
+/// `upstream` is the row's own in units of totals.upstream_unit, or 1.
 inline GradientFactors gradient_factors(const lathe::LinearCrossEntropyArgs& args, const Totals& totals,
                                         const RowFacts& row, float upstream) {
   const float scale = upstream * (kScalesByProbability ? row.probability : 1.0f);
@@ -133,7 +149,9 @@ inline GradientFactors gradient_factors(const lathe::LinearCrossEntropyArgs& arg
 
 /// What products with the slab are multiplied by.
 inline float gradient_scale(const lathe::LinearCrossEntropyArgs& args, const Totals& totals) {
-  const float upstream = kUpstream == Upstream::scalar ? *args.upstream : 1.0f;
+  float upstream = 1.0f;
+  if constexpr (kUpstream == Upstream::scalar) upstream = *args.upstream;
+  if constexpr (kUpstream == Upstream::token) upstream = totals.upstream_unit;
   return upstream / totals.loss_divisor;
 }
 

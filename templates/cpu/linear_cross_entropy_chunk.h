@@ -90,10 +90,22 @@ inline const X::Storage* weight_row(const Args& args, Index of_class) {
   return static_cast<const X::Storage*>(args.weight) + (args.first_class + of_class) * args.weight_stride;
 }
 
+/// With a soft cap the gradient of a smoothed label depends on the slopes of classes whose exponentials are
+/// too small to be kept. The slab holds a negative number in their place: of f16, whose probabilities still
+/// count, the logit less the maximum; of other types, whose probabilities are nothing, the slope.
+constexpr bool kKeepsSmall = kMode == Mode::gradient_in_forward && kHasSoftCap && kHasLabelSmoothing;
+/// Where the element type begins to lose digits of exponentials.
+constexpr float kLeastExponential = __is_same(X, F16) ? 0x1p-14f : 0x1p-100f;
+
 /// What the slab holds of very small numbers: nothing. Products of denormal numbers take a hundred times as
 /// long.
 inline Floats without_tiny(Floats values) {
   return magnitude(values) < 0x1p-100f ? Floats(0.0f) : values;
+}
+
+/// To the slab. What is no number may come from anybody's biases, upstreams or lse.
+inline void store_in_slab(const Args& args, Index of_class, Index row, Floats values) {
+  X::store(slab_at(args, of_class, row), plain_for<X, F32>(values));
 }
 
 /// hidden of a panel of rows, turned over: [kPaddedHidden][kPanelRows] floats, hidden columns in the order of

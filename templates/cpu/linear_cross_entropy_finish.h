@@ -67,18 +67,27 @@ inline void store_partial(const Args& args, Index token, const Part& part, float
   if constexpr (kHasArgmax) store(kPartArgmax, part.argmax);
 }
 
-inline RowFacts facts_of(const Args& args, Index token, float lse, float target_logit) {
+inline RowFacts facts_of(const Args& args, Index token, float lse, float target_logit,
+                         float log_probability) {
   return {.lse = lse,
           .target_logit = target_logit,
+          .log_probability = log_probability,
           .target_weight = class_weight(args, target_of(args, token)),
-          .probability = kScalesByProbability ? exponential_of(target_logit - lse) : 1.0f,
+          .probability = kScalesByProbability ? exponential_of(log_probability) : 1.0f,
           .classes = static_cast<float>(kVocabParallel ? args.vocab_total : kVocabSize)};
 }
 
+inline RowFacts facts_of_part(const Args& args, Index token, const Part& part, float target_logit) {
+  const float log_sum = __builtin_logf(part.sum);
+  return facts_of(args, token, part.max + log_sum, target_logit, (target_logit - part.max) - log_sum);
+}
+
 inline void store_factors(const Args& args, Index row, Index token, const RowFacts& facts) {
-  const float upstream = kUpstream == Upstream::token ? args.upstream[token] : 1.0f;
+  const float upstream =
+      kUpstream == Upstream::token ? args.upstream[token] / totals_of(args).upstream_unit : 1.0f;
   const GradientFactors factors = gradient_factors(args, totals_of(args), facts, upstream);
   *row_plane(args, kRowLse, row) = facts.lse;
+  *row_plane(args, kRowLogProbability, row) = facts.log_probability;
   *row_plane(args, kRowOfProbability, row) = factors.of_probability;
   *row_plane(args, kRowOfTarget, row) = factors.of_target;
   *row_plane(args, kRowOfWeights, row) = factors.of_weights;
@@ -107,11 +116,11 @@ inline void finish_row(const Args& args, Index row) {
   const Index token = args.row_tokens[args.first_row + row];
   if constexpr (kMode == Mode::recompute) {
     const float target_logit = kScalesByProbability ? args.target_logits_in[token] : 0.0f;
-    store_factors(args, row, token, facts_of(args, token, args.lse_in[token], target_logit));
+    const float lse = args.lse_in[token];
+    store_factors(args, row, token, facts_of(args, token, lse, target_logit, target_logit - lse));
   } else if constexpr (kMode == Mode::merge) {
     const ShardedRow all = merged_shards(args, token);
-    const float lse = all.part.max + __builtin_logf(all.part.sum);
-    store_row(args, row, token, all.part, facts_of(args, token, lse, all.target_logit));
+    store_row(args, row, token, all.part, facts_of_part(args, token, all.part, all.target_logit));
   } else if constexpr (kVocabParallel) {
     const long long target = target_of(args, token) - args.vocab_first;
     const bool is_here = target >= 0 && target < kVocabSize;
@@ -119,8 +128,7 @@ inline void finish_row(const Args& args, Index row) {
                   is_here ? *row_plane(args, kRowTargetLogit, row) : 0.0f);
   } else {
     const Part part = merged_parts(args, row);
-    const float lse = part.max + __builtin_logf(part.sum);
-    const RowFacts facts = facts_of(args, token, lse, *row_plane(args, kRowTargetLogit, row));
+    const RowFacts facts = facts_of_part(args, token, part, *row_plane(args, kRowTargetLogit, row));
     store_row(args, row, token, part, facts);
     if constexpr (kMode == Mode::gradient_in_forward) store_factors(args, row, token, facts);
   }
@@ -145,5 +153,6 @@ __attribute__((noinline)) void reduce_rows(const Args& args) {
   const double z_loss = kHasZLoss ? sum_of_plane(args, kRowZLoss) / totals.z_divisor : 0.0;
   const double loss = sum_of_plane(args, kRowLoss) / totals.loss_divisor + z_loss;
   *args.loss = totals.bad_tokens > 0 ? __builtin_nanf("") : static_cast<float>(loss);
-  if constexpr (kStoreZLoss) *args.z_loss = static_cast<float>(z_loss);
+  if constexpr (kStoreZLoss)
+    *args.z_loss = totals.bad_tokens > 0 ? __builtin_nanf("") : static_cast<float>(z_loss);
 }

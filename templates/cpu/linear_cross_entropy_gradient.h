@@ -46,16 +46,17 @@ __attribute__((noinline)) void keep_gradients(const Args& args, Index number, Ro
       Floats gradient =
           rows.gradient(rows.of_probability * rows.probability(logit), class_weight(args, first_weight + i));
       gradient = rows.target == static_cast<float>(tile.first + i) ? gradient - rows.of_target : gradient;
-      X::store(slab_at(args, tile.first + i, row), without_tiny(slope_of(args, logit) * gradient));
+      store_in_slab(args, tile.first + i, row, without_tiny(slope_of(args, logit) * gradient));
     }
   }
 }
 
-/// Logits from their rounded exponentials, for a soft cap's slope. Where one was too small to be kept the
-/// logit is not known, but that it is small: what is left of the gradient is that of the smoothed label.
+/// Logits from their rounded exponentials, for a soft cap's slope. One that was too small to be kept has no
+/// gradient that depends on it, unless its distance was kept.
 inline Floats logit_of_exponential(Floats max, Floats exponential) {
   constexpr float kSmallest = __is_same(X, F16) ? 0x1p-25f : 0x1p-100f;
-  return max + log_of(exponential < kSmallest ? Floats(kSmallest) : exponential);
+  const Floats distance = log_of(exponential < kSmallest ? Floats(kSmallest) : exponential);
+  return max + (exponential < 0.0f ? exponential : distance);
 }
 
 /// Gradient_in_forward: from exponentials, in place. The target's own comes from its logit in float.
@@ -70,17 +71,28 @@ __attribute__((noinline)) void make_gradients(const Args& args, Index number, Ro
     const Floats least = max == -__builtin_inff() ? Floats(0.0f) : max;
     const Floats factor = rows.of_probability * rows.probability(max);
     const Floats target_logit = F32::load(row_plane(args, kRowTargetLogit, row));
-    const Floats of_target = rows.of_probability * rows.probability(target_logit) - rows.of_target;
+    const Floats target_probability = exp2_of(F32::load(row_plane(args, kRowLogProbability, row)) * kLog2OfE);
+    const Floats of_target = rows.of_probability * target_probability - rows.of_target;
 #pragma clang loop unroll(disable)
     for (int i = 0; i < tile.classes; ++i) {
-      X::Storage* const at = slab_at(args, tile.first + i, row);
-      const Floats exponential = X::load(at);
+      const Floats exponential = X::load(slab_at(args, tile.first + i, row));
       const auto is_target = rows.target == static_cast<float>(tile.first + i);
       Floats slope = 1.0f;
-      if constexpr (kHasSoftCap || kHasTemperature)
-        slope = slope_of(args, is_target ? target_logit : logit_of_exponential(least, exponential));
-      const Floats scaled = is_target ? of_target : exponential * factor;
-      X::store(at, without_tiny(slope * rows.gradient(scaled, class_weight(args, first_weight + i))));
+      Floats scaled = exponential * factor;
+      if constexpr (kHasSoftCap || kHasTemperature) {
+        const Floats logit = is_target ? target_logit : logit_of_exponential(least, exponential);
+        slope = slope_of(args, logit);
+        if constexpr (kKeepsSmall && __is_same(X, F16)) {
+          scaled = exponential < 0.0f ? rows.of_probability * rows.probability(logit) : scaled;
+        } else if constexpr (kKeepsSmall) {
+          const Floats kept = exponential < 0.0f ? -exponential : slope;
+          slope = is_target ? slope : kept;
+          scaled = exponential < 0.0f ? Floats(0.0f) : scaled;
+        }
+      }
+      scaled = is_target ? of_target : scaled;
+      const Floats gradient = slope * rows.gradient(scaled, class_weight(args, first_weight + i));
+      store_in_slab(args, tile.first + i, row, without_tiny(gradient));
     }
   }
 }

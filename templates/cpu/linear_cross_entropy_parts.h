@@ -48,7 +48,7 @@ inline void rescale(Floats before, PanelPart& part) {
   part.sum *= factor;
 }
 
-/// Adds the exponentials of a tile. Takes each: of a class, and the exponentials.
+/// Adds the exponentials of a tile. Takes each: of a class, the exponentials, and the logits less the maxima.
 template <class Take>
 inline void add_exponentials(ClassTile tile, int panel, LogitTile& logits, PanelPart& part, Take take) {
   const Floats max = finite_max(part.max);
@@ -59,7 +59,7 @@ inline void add_exponentials(ClassTile tile, int panel, LogitTile& logits, Panel
     part.sum += exponential;
     if constexpr (kStoreEntropy)
       part.entropy += exponential == 0.0f ? Floats(0.0f) : exponential * difference;
-    take(i, exponential);
+    take(i, exponential, difference);
   }
 }
 
@@ -101,7 +101,7 @@ __attribute__((noinline)) void reduce_tiles(const Args& args, Index number, RowG
     for (int panel = 0; panel < group.panels(); ++panel) {
       PanelPart& part = parts[panel];
       rescale(add_maxima(args, tile, panel, logits, part), part);
-      add_exponentials(tile, panel, logits, part, [](int, Floats) {});
+      add_exponentials(tile, panel, logits, part, [](int, Floats, Floats) {});
     }
   }
   for (int panel = 0; panel < group.panels(); ++panel)
@@ -120,8 +120,14 @@ __attribute__((noinline)) void keep_exponentials(const Args& args, Index number,
     const Index row = group.first + panel * kPanelRows;
     PanelPart part;
     add_maxima(args, tile, panel, logits, part);
-    add_exponentials(tile, panel, logits, part, [&](int i, Floats exponentials) {
-      X::store(slab_at(args, tile.first + i, row), without_tiny(exponentials));
+    add_exponentials(tile, panel, logits, part, [&](int i, Floats exponentials, Floats distances) {
+      Floats kept = without_tiny(exponentials);
+      if constexpr (kKeepsSmall) {
+        const Floats small =
+            __is_same(X, F16) ? distances : -slope_of(args, finite_max(part.max) + distances);
+        kept = exponentials < kLeastExponential ? small : kept;
+      }
+      store_in_slab(args, tile.first + i, row, kept);
     });
     store_part(args, number, row, part);
   }

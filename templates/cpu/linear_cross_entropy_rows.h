@@ -25,16 +25,23 @@ inline float weight_of_all(const Args& args, Index classes) {
   return static_cast<float>(sum);
 }
 
+inline float larger_of(float a, float b) {
+  return b > a ? b : a;
+}
+
 /// Tokens that count get row_tokens from the front, in their order, the others what is left.
 __attribute__((noinline)) void list_rows(const Args& args) {
   int rows = 0, others = 0, bad = 0;
   double weights = 0;
+  float upstream = 0;
   for (Index token = 0; token < args.tokens; ++token) {
     const long long target = target_of(args, token);
     const TargetKind kind = kind_of_target(args, target);
     if (kind == TargetKind::counts) {
       args.row_tokens[rows++] = static_cast<int>(token);
       weights += class_weight(args, target);
+      if constexpr (kUpstream == Upstream::token)
+        upstream = larger_of(upstream, __builtin_fabsf(args.upstream[token]));
       continue;
     }
     ++others;
@@ -53,5 +60,6 @@ __attribute__((noinline)) void list_rows(const Args& args) {
       .bad_tokens = bad,
       .loss_divisor = is_mean ? static_cast<float>(weights) : 1.0f,
       .z_divisor = is_mean ? static_cast<float>(rows) : 1.0f,
-      .all_weights = weight_of_all(args, kVocabParallel ? args.vocab_total : kVocabSize)};
+      .all_weights = weight_of_all(args, kVocabParallel ? args.vocab_total : kVocabSize),
+      .upstream_unit = unit_of_upstream(upstream)};
 }

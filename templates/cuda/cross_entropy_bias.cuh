@@ -28,6 +28,7 @@ __device__ inline void sum_columns(const Arguments& args) {
   const int first = static_cast<int>(blockIdx.x) * kBiasColumns;
   const int own = threadIdx.x % 32 * 2;
   const int rows = chunk_rows(args);
+  if (adds_nothing(args, rows)) return;
   float pair[2] = {0.0f, 0.0f};
 #pragma unroll 4
   for (int row = threadIdx.x / 32; row < rows; row += kBiasWarps) {

@@ -1,5 +1,5 @@
 // Logits of a tile, stored as exponentials against the row's maximum in the tile: whatever that is, they are
-// off by the element type's relative error and no more.
+// off by the element type's relative error and no more, but for those that are denormal in it.
 #pragma once
 
 #include "cuda/cross_entropy_slab.cuh"
@@ -17,7 +17,19 @@ __device__ inline void store_exponentials(const Arguments& args, char* shared) {
   for_each_run<Tile>(shared, rows, products, [&](int row, int, float(&values)[kRun]) {
     columns.make_logits(args, values);
     targets.store_logit(args, tile.row, row, columns, values);
+    float logits[kKeepsSmall ? kRun : 1];
+    if constexpr (kKeepsSmall) {
+#pragma unroll
+      for (int j = 0; j < kRun; ++j) logits[j] = values[j];
+    }
     const Part part = part_of_row(args, columns, values);
+    if constexpr (kKeepsSmall) {
+#pragma unroll
+      for (int j = 0; j < kRun; ++j) {
+        if (columns.exists(j) && values[j] < kLeastExponential)
+          values[j] = kIsF16<X> ? logits[j] - part.max : -slope_of(args, logits[j]);
+      }
+    }
     if (threadIdx.x % 32 == 0) parts.store(row, part);
     store_pack<X>(slab_row(args, tile.row + row) + columns.first, values);  // the padding becomes zeros
   });

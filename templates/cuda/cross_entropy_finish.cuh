@@ -63,14 +63,16 @@ __device__ inline int partial_of(int field) {
 
 __device__ inline RowFacts facts_of(const Arguments& args, const Part& part, float target_logit,
                                     long long target) {
-  RowFacts facts{finite_max(part.max) + logf(part.sum), target_logit, 1.0f, 1.0f, all_classes(args)};
+  const float max = finite_max(part.max);
+  const float log_sum = logf(part.sum);
+  RowFacts facts{max + log_sum, target_logit, (target_logit - max) - log_sum, 1.0f, 1.0f, all_classes(args)};
   if constexpr (kHasClassWeights) facts.target_weight = args.class_weights[target];
-  if constexpr (kScalesByProbability) facts.probability = exp_of(target_logit - facts.lse);
+  if constexpr (kScalesByProbability) facts.probability = exp_of(facts.log_probability);
   return facts;
 }
 
 __device__ inline float upstream_of(const Arguments& args, int token) {
-  if constexpr (kUpstream == Upstream::token) return args.upstream[token];
+  if constexpr (kUpstream == Upstream::token) return args.upstream[token] / totals_of(args).upstream_unit;
   return 1.0f;
 }
 
@@ -91,6 +93,7 @@ __device__ inline void finish_row(const Arguments& args, Index row, const Part& 
   const RowFacts facts = facts_of(args, part, target_logit, target);
   const RowLoss loss = loss_of_row(args, totals_of(args), facts, part.weighted);
   row_value(args, kRowLse, row) = facts.lse;
+  row_value(args, kRowLogProbability, row) = facts.log_probability;
   row_value(args, kRowLoss, row) = loss.loss;
   row_value(args, kRowZLoss, row) = loss.z_loss;
   if constexpr (kStoreAccuracy)
@@ -146,7 +149,7 @@ __device__ inline void find_factors(const Arguments& args) {
   if (row_in_chunk >= chunk_rows(args)) return;
   const Index row = args.first_row + row_in_chunk;
   const int token = args.row_tokens[row];
-  RowFacts facts{args.lse_in[token], 0.0f, 1.0f, 1.0f, all_classes(args)};
+  RowFacts facts{args.lse_in[token], 0.0f, 0.0f, 1.0f, 1.0f, all_classes(args)};
   if constexpr (kHasClassWeights) facts.target_weight = args.class_weights[target_of(args, token)];
   if constexpr (kScalesByProbability) facts.probability = exp_of(args.target_logits_in[token] - facts.lse);
   row_value(args, kRowLse, row) = facts.lse;

@@ -15,16 +15,25 @@ constexpr int kGradientTiles = 8;
 struct GradientRow {
   RowGradient gradient;
   float target_logit;
+  float target_probability;
 
   /// `max` is what the exponential is taken against.
   __device__ float at(const Arguments& args, int column, float power, float max, float weight) const {
     const bool is_target = column == gradient.target;
-    // That of the target is known as it was before it was rounded.
-    const float probability =
-        is_target ? exp_of(target_logit - gradient.lse) : power * exp_of(max - gradient.lse);
+    float probability = power * exp_of(max - gradient.lse);
     float logit = 0.0f;  // of which the slope depends with a soft cap only
-    if constexpr (kHasSoftCap) logit = is_target ? target_logit : max + fast_log2(power) * kLogOf2;
-    return gradient.at(column, probability, weight, slope_of(args, logit));
+    if constexpr (kHasSoftCap) logit = max + fast_log2(power) * kLogOf2;
+    const bool is_small = kKeepsSmall && power < 0.0f;
+    if (is_small) {
+      logit = max + power;
+      probability = kIsF16<X> ? exp_of(logit - gradient.lse) : 0.0f;
+    }
+    if (is_target) {  // known as they were before they were rounded
+      logit = target_logit;
+      probability = target_probability;
+    }
+    const float slope = is_small && !is_target && !kIsF16<X> ? -power : slope_of(args, logit);
+    return gradient.at(column, probability, weight, slope);
   }
 };
 
@@ -52,7 +61,8 @@ __device__ inline void make_gradients(const Arguments& args) {
       static_cast<int>(blockIdx.x / blocks) * kGradientRows + static_cast<int>(threadIdx.x) / kGradientLanes;
   if (row >= chunk_rows(args)) return;
   const Index of_all = args.first_row + row;
-  const GradientRow values{gradient_of_row(args, of_all), row_value(args, kRowTargetLogit, of_all)};
+  const GradientRow values{gradient_of_row(args, of_all), row_value(args, kRowTargetLogit, of_all),
+                           exp_of(row_value(args, kRowLogProbability, of_all))};
   const float* maxima = args.part_values + kPartMax * args.chunk_rows + row;
   const int begin = static_cast<int>(blockIdx.x % blocks) * kGradientTiles;
   const int end = begin + kGradientTiles < tiles ? begin + kGradientTiles : tiles;

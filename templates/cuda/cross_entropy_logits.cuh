@@ -118,7 +118,9 @@ __device__ inline Part part_of_row(const Arguments& args, const LogitColumns& co
     const float shifted = values[j] - subtrahend;
     const float power = exp_of(shifted);
     if constexpr (kHasLabelSmoothing) {
-      if (columns.exists(j)) part.weighted += columns.weight_of(j) * values[j];
+      // 0 times minus infinity would be no number.
+      if (columns.exists(j) && columns.weight_of(j) != 0.0f)
+        part.weighted += columns.weight_of(j) * values[j];
     }
     if constexpr (kStoreEntropy) part.entropy += power == 0.0f ? 0.0f : power * shifted;
     part.sum += power;

@@ -89,13 +89,14 @@ __device__ inline void store_d_weight(const Arguments& args, const TilePlace& pl
 
 __device__ inline void multiply_by_hidden(const Arguments& args, char* shared) {
   using Product = Gemm<Tile, X, Lines::across_depth, Lines::across_depth>;
+  const int rows = chunk_rows(args);
+  if (adds_nothing(args, rows)) return;
   // Blocks that run at the same time take all tiles of hidden, as the slab is the larger one.
   const int class_tiles = (chunk_classes(args) + Tile::kRows - 1) / Tile::kRows;
   const TilePlace turned = tile_place(blockIdx.x, kHiddenTiles, class_tiles);
   const TilePlace place{turned.column, turned.row};
   Products sums;
   sums.clear();
-  const int rows = chunk_rows(args);
   if (rows > 0) {
     const HiddenLines hidden = hidden_lines(args);
     Product::multiply(

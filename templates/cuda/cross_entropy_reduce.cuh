@@ -24,6 +24,7 @@ __device__ inline void reduce_rows(const Arguments& args) {
   float z_loss = 0.0f;
   if constexpr (kHasZLoss && kReduction != Reduction::none) {
     z_loss = sum_of_rows(args, kRowZLoss, z_losses) / totals.z_divisor;
+    if (totals.bad_tokens > 0) z_loss = __uint_as_float(0x7FC00000u);
     if constexpr (kStoreZLoss) {
       if (threadIdx.x == 0) *args.z_loss = z_loss;
     }

@@ -31,23 +31,29 @@ __device__ inline float class_weight_sum(const Arguments& args) {
 /// What all threads know of all tokens: how many count, and the divisors. Thread 0 stores them.
 __device__ inline int count_tokens(const Arguments& args) {
   __shared__ int counts[kRowsWarps], bad_counts[kRowsWarps];
-  __shared__ float weights[kRowsWarps], class_weights[kRowsWarps];
+  __shared__ float weights[kRowsWarps], class_weights[kRowsWarps], upstreams[kRowsWarps];
   int count = 0;
   int bad = 0;
   CompensatedSum weight;
+  float upstream = 0.0f;
 #pragma unroll 1
   for (Index token = threadIdx.x; token < args.tokens; token += kRowsThreads) {
     const long long target = target_of(args, static_cast<int>(token));
     const TargetKind kind = kind_of_target(args, target);
     if (kind == TargetKind::counts) ++count;
     if (kind == TargetKind::bad) ++bad;
+    if constexpr (kUpstream == Upstream::token) {
+      if (kind == TargetKind::counts) upstream = fmaxf(upstream, fabsf(args.upstream[token]));
+    }
     if constexpr (kHasClassWeights && kReduction == Reduction::mean) {
       if (kind == TargetKind::counts) weight.add(args.class_weights[target]);
     }
   }
   count = summed_over_block(count, counts);
   bad = summed_over_block(bad, bad_counts);
-  Totals totals{count, bad, 1.0f, 1.0f, all_classes(args)};
+  Totals totals{count, bad, 1.0f, 1.0f, all_classes(args), 1.0f};
+  if constexpr (kUpstream == Upstream::token)
+    totals.upstream_unit = unit_of_upstream(reduced_over_block<Max, kRowsThreads>(upstream, upstreams));
   if constexpr (kReduction == Reduction::mean) {
     if (count > 0) totals.loss_divisor = totals.z_divisor = static_cast<float>(count);
     if constexpr (kHasClassWeights) {

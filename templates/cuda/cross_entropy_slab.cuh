@@ -14,6 +14,24 @@ __device__ inline float slab_scale(const Arguments& args) {
   return chunk_rows(args) > 0 ? gradient_scale(args, totals_of(args)) : 0.0f;
 }
 
+/// With a soft cap the gradient of a smoothed label depends on the slopes of classes whose exponentials are
+/// too small to be kept. The slab holds a negative number in their place: of f16, whose probabilities still
+/// count, the logit less the maximum; of other types, whose probabilities are nothing, the slope.
+constexpr bool kKeepsSmall = kMode == Mode::gradient_in_forward && kHasSoftCap && kHasLabelSmoothing;
+/// Where the element type begins to lose digits of exponentials.
+template <class T>
+constexpr bool kIsF16 = false;
+template <>
+constexpr bool kIsF16<F16> = true;
+constexpr float kLeastExponential = kIsF16<X> ? 0x1p-14f : 0x1p-100f;
+
+/// Whether a chunk has no tokens that count, and is between the first, which begins sums, and the last, which
+/// rounds them.
+__device__ inline bool adds_nothing(const Arguments& args, int rows) {
+  return rows == 0 && !is_first_chunk_of_rows(args) &&
+         !(args.d_weight_sums != nullptr && is_last_chunk_of_rows(args));
+}
+
 /// A block's tile of the slab; blocks that have no rows get none.
 struct SlabTile {
   int row;     ///< its first

@@ -126,6 +126,7 @@ LinearCrossEntropyProblem::LinearCrossEntropyProblem(const LinearCrossEntropyCas
   if (test.spec.has_class_weights) class_weights = random_floats(test.spec.vocab_size, random);
   if (test.spec.upstream == UpstreamGradient::scalar) upstream = {0.7f};
   if (test.spec.upstream == UpstreamGradient::token) upstream = random_floats(test.tokens, random);
+  for (float& value : upstream) value *= test.upstream_scale;
   problem = problem_of(test, *this);
   expected = reference::linear_cross_entropy(problem);
   logit_error = largest_logit_error(problem);

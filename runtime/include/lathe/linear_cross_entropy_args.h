@@ -21,9 +21,9 @@ namespace lathe {
 /// slab holds exponentials of them.
 ///
 /// Tokens with the target ignore_index do not count: their losses and gradients are 0, their argmax is -1,
-/// and they cost nothing. Other targets outside of [0, V) do not count either, but make their own loss and
-/// the reduced one NaN, and set bad_targets. A mean over no tokens is 0 and has no gradient; its accuracy is
-/// NaN.
+/// and they cost nothing. Other targets outside of [0, V) do not count either, but make their own loss, and
+/// the reduced loss and z-loss, NaN, and set bad_targets. A mean over no tokens is 0 and has no gradient; its
+/// accuracy is NaN.
 ///
 /// The gradients are those of upstream * loss, where loss is the reduced one or, with an upstream per token,
 /// of the sum of upstream[i] times the token's part in it.
