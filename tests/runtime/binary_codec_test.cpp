@@ -88,7 +88,8 @@ TEST_CASE("an entry that is not ours is refused, whatever is missing") {
     changed.metadata = idle.dump();
     refuse(changed);
   }
-  for (int i = 0; i < 3; ++i) metadata["entries"].push_back(metadata["entries"][0]);
+  while (metadata["entries"].size() <= lathe::codegen::kMaxEntries)
+    metadata["entries"].push_back(metadata["entries"][0]);
   changed.metadata = metadata.dump();
   refuse(changed);
   changed = entry();
