@@ -29,6 +29,9 @@ struct LinearCrossEntropyCase {
   std::uint32_t seed = 1;
 };
 
+/// With all that can be stored.
+LinearCrossEntropySpec storing_all(LinearCrossEntropyMode mode, std::int64_t hidden, std::int64_t vocab);
+
 /// Launches twice, and compares all that is stored with the reference, the second launch's bits with the
 /// first's, and what lies around the tensors, and the inputs, with what was there before. The lse that
 /// recompute reads is the reference's. Empty: all as it should be; else the first difference. Reports the
