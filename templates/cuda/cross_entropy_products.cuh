@@ -14,12 +14,13 @@ __device__ inline SlabLines slab_lines(const Arguments& args) {
   return {static_cast<const char*>(args.slab), args.slab_stride * 2, chunk_rows(args)};
 }
 
-/// Where the rows of a chunk come from several chunks of classes, sums are in the workspace in between.
+/// Where the rows of a chunk come from several chunks of classes, as only recompute has them, sums are in the
+/// workspace in between.
 __device__ inline void store_d_hidden(const Arguments& args, const TilePlace& place, char* shared,
                                       Products& sums) {
   const int first_row = place.row * Tile::kRows;
   const int rows = chunk_rows(args) - first_row;
-  const bool has_sums = args.d_hidden_sums != nullptr;
+  const bool has_sums = kMode == Mode::recompute && args.d_hidden_sums != nullptr;
   const bool is_last = !has_sums || is_last_chunk_of_classes(args);
   const float scale = slab_scale(args);
   for_each_run<Tile>(
@@ -58,12 +59,12 @@ __device__ inline void multiply_by_weight(const Arguments& args, char* shared) {
   store_d_hidden(args, place, shared, sums);
 }
 
-/// To what chunks of rows before have left, in d_weight or in sums of more digits.
+/// To what chunks of rows before have left, in d_weight or, where that has fewer, in sums of more digits.
 __device__ inline void store_d_weight(const Arguments& args, const TilePlace& place, char* shared,
                                       Products& sums) {
   const bool is_first = is_first_chunk_of_rows(args);
   const bool is_last = is_last_chunk_of_rows(args);
-  const bool has_sums = args.d_weight_sums != nullptr;
+  const bool has_sums = sizeof(DWeight::Storage) < 4 && args.d_weight_sums != nullptr;
   const bool adds = kAccumulateDWeight || (!has_sums && !is_first);
   const int first_row = place.row * Tile::kRows;
   const float scale = slab_scale(args);

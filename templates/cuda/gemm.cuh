@@ -33,14 +33,15 @@ struct Gemm {
       commit_copies();  // an empty group counts, too
     };
     __syncthreads();  // of a product before this one
+                      // The ring is filled in the same loop, as code that stands once compiles faster.
 #pragma unroll 1
-    for (int step = 0; step < Tile::kStages - 1; ++step) send(step);
-#pragma unroll 1
-    for (int step = 0; step < steps; ++step) {
-      wait_for_copies<Tile::kStages - 2>();
-      __syncthreads();  // a step's tiles have come for all, and all are done with the step before
+    for (int step = 1 - Tile::kStages; step < steps; ++step) {
+      if (step >= 0) {
+        wait_for_copies<Tile::kStages - 2>();
+        __syncthreads();  // a step's tiles have come for all, and all are done with the step before
+      }
       send(step + Tile::kStages - 1);
-      multiply_stage(shared + step % Tile::kStages * Tile::kStageBytes, sums);
+      if (step >= 0) multiply_stage(shared + step % Tile::kStages * Tile::kStageBytes, sums);
     }
   }
 

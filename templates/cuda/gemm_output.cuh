@@ -41,7 +41,7 @@ __device__ inline void for_each_run(char* shared, int rows, GemmSums<Tile>& sums
   __syncthreads();
   constexpr int kRuns = Tile::kColumns / Place::kRun;
   static_assert(32 % kRuns == 0 || kRuns % 32 == 0, "no warp has a part of a row");
-#pragma unroll 2
+#pragma unroll 1
   for (int i = threadIdx.x; i < Tile::kRows * kRuns; i += Tile::kThreads) {
     const int row = i / kRuns;
     const int column = i % kRuns * Place::kRun;
