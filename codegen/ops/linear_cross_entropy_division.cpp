@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "codegen/ops/linear_cross_entropy_sizes.h"
 #include "codegen/ops/linear_cross_entropy_steps.h"
 #include "codegen/ops/row_tensors.h"
 #include "codegen/spec_fields.h"
@@ -16,6 +17,8 @@ namespace lathe::codegen {
 namespace {
 
 using Mode = LinearCrossEntropyMode;
+using Sweep = LinearCrossEntropySweep;
+using Sizes = LinearCrossEntropySizes;
 
 /// What the workspace takes where the caller does not say: products with a few thousand rows are as fast as
 /// they get on a GPU. On a CPU slabs are to stay in the last level of the cache, but chunks are to have so
@@ -24,77 +27,6 @@ constexpr Index kBudgetOnGpu = Index{576} << 20;  // 2048 rows of 128 K classes
 constexpr Index kBudgetOnCpu = Index{8} << 20;
 constexpr Index kFastRowsOnCpu = 128;
 constexpr Index kRecomputeBudgetOnGpu = Index{64} << 20;
-
-/// Of the parts of the workspace.
-constexpr Index kAlignment = 256;
-constexpr Index kTotalsBytes = kAlignment;
-
-Index divide_up(Index a, Index b) {
-  return (a + b - 1) / b;
-}
-Index round_up(Index a, Index b) {
-  return divide_up(a, b) * b;
-}
-
-/// A launch's sizes, and how many bytes what lies in its workspace takes.
-struct Sizes {
-  const LinearCrossEntropySpec& spec;
-  LinearCrossEntropyTiles tiles;
-  Index tokens;
-  Index rows;           ///< of a chunk
-  Index classes;        ///< likewise
-  Index forward_parts;  ///< where there is no slab
-  bool on_cpu;
-
-  bool has_slab() const { return spec.mode == Mode::gradient_in_forward || spec.mode == Mode::recompute; }
-  /// Whether there may be several chunks: else nothing in the workspace is large.
-  bool has_chunks() const { return has_slab() || (on_cpu && spec.mode == Mode::forward_only); }
-  bool is_one_chunk_of_rows() const { return rows >= tokens; }
-
-  Index slab_stride() const { return round_up(classes, tiles.classes); }
-  Index parts() const {
-    if (spec.mode == Mode::gradient_in_forward) return divide_up(classes, tiles.classes);
-    return spec.mode == Mode::forward_only ? forward_parts : 0;
-  }
-  /// Between the planes of values per row.
-  Index row_stride() const { return round_up(std::max<Index>(tokens, 1), 64); }
-
-  Index list_bytes() const { return round_up(row_stride() * 4, kAlignment); }
-  Index row_bytes() const { return round_up(row_stride() * kRowPlanes * 4, kAlignment); }
-  Index part_bytes() const { return round_up(parts() * part_fields(spec) * rows * 4, kAlignment); }
-  /// The CPU's panels of hidden, in floats.
-  Index packed_bytes() const {
-    return on_cpu && spec.mode != Mode::merge ? rows * round_up(spec.hidden_size, 32) * 4 : 0;
-  }
-  Index slab_bytes() const {
-    if (!has_slab()) return 0;
-    return round_up(rows * slab_stride() * static_cast<Index>(size_of(spec.dtype)), kAlignment);
-  }
-  Index d_hidden_bytes() const {
-    const bool adds_up = spec.mode == Mode::recompute && spec.store_d_hidden && classes < spec.vocab_size;
-    return adds_up ? round_up(rows * spec.hidden_size * 4, kAlignment) : 0;
-  }
-  Index d_weight_bytes() const {
-    const bool adds_up = spec.store_d_weight && !is_one_chunk_of_rows() && spec.accumulator_dtype == f32 &&
-                         spec.d_weight_dtype != f32;
-    const Index biases = spec.has_bias ? spec.vocab_size : 0;
-    return adds_up ? round_up((spec.vocab_size * spec.hidden_size + biases) * 4, kAlignment) : 0;
-  }
-  Index total_bytes() const {
-    return kTotalsBytes + list_bytes() + row_bytes() + part_bytes() + packed_bytes() + slab_bytes() +
-           d_hidden_bytes() + d_weight_bytes();
-  }
-
-  /// Traffic of sums that are read and written once per chunk: what small chunks cost.
-  double traffic() const {
-    const auto of = [](Index a, Index b, Index chunks) {
-      return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(chunks);
-    };
-    const Index row_chunks = divide_up(std::max<Index>(tokens, 1), rows);
-    const Index class_chunks = divide_up(spec.vocab_size, classes);
-    return of(spec.vocab_size, spec.hidden_size, row_chunks) + of(tokens, spec.hidden_size, class_chunks);
-  }
-};
 
 /// The most rows of a chunk, with sizes.classes as they are, that fit into the budget; 0: not even a tile.
 Index rows_that_fit(Sizes sizes, Index budget) {
@@ -143,16 +75,19 @@ void choose_recomputed_chunks(Sizes& sizes, Index budget) {
   sizes.classes = best.classes;
 }
 
-void choose_chunks(Sizes& sizes, Index budget) {
+/// With chunks that fit into the budget; nothing, if there are none.
+std::optional<Sizes> divided(Sizes sizes, Index budget) {
+  sizes.classes = sizes.spec.vocab_size;
   if (!sizes.has_chunks()) {
     sizes.rows = sizes.row_stride();
-    sizes.classes = sizes.spec.vocab_size;
   } else if (sizes.spec.mode == Mode::recompute) {
     choose_recomputed_chunks(sizes, budget);
   } else {
-    sizes.classes = sizes.spec.vocab_size;
     sizes.rows = rows_that_fit(sizes, budget);
   }
+  const bool has_none = sizes.has_chunks() && (sizes.rows == 0 || sizes.classes == 0);
+  if (has_none || sizes.total_bytes() > budget) return std::nullopt;
+  return sizes;
 }
 
 /// The smallest chunk that makes sense: a tile of rows, or all where that takes less, since they need no
@@ -167,16 +102,37 @@ Sizes smallest(Sizes sizes) {
   return all.total_bytes() < sizes.total_bytes() ? all : sizes;
 }
 
+/// With products for one gradient only.
+Sizes of_sweep(Sizes sizes, Sweep sweep) {
+  sizes.sweep = sweep;
+  return sizes;
+}
+
+bool may_sweep_twice(const LinearCrossEntropySpec& spec) {
+  return spec.mode == Mode::recompute && spec.store_d_hidden && spec.store_d_weight;
+}
+
+Index smallest_bytes(const Sizes& sizes) {
+  const Index once = smallest(sizes).total_bytes();
+  if (!may_sweep_twice(sizes.spec)) return once;
+  return std::min(once, std::max(smallest(of_sweep(sizes, Sweep::d_weight)).total_bytes(),
+                                 smallest(of_sweep(sizes, Sweep::d_hidden)).total_bytes()));
+}
+
 Index default_budget(const Sizes& sizes) {
-  const Index usual = sizes.on_cpu                         ? kBudgetOnCpu
-                      : sizes.spec.mode == Mode::recompute ? kRecomputeBudgetOnGpu
-                                                           : kBudgetOnGpu;
-  // What does not depend on chunks comes on top.
+  const bool recomputes = sizes.spec.mode == Mode::recompute;
+  if (recomputes && !sizes.on_cpu) {  // which is chosen to save memory
+    return std::max(
+        {kRecomputeBudgetOnGpu, kRecomputeBudgetOnGpu / 2 + sizes.token_bytes(), smallest_bytes(sizes)});
+  }
+  // What does not depend on chunks comes on top; of recompute, the sums that a single sweep needs.
   Sizes least = smallest(sizes);
-  if (sizes.on_cpu && sizes.has_chunks()) {
+  if (sizes.on_cpu && sizes.has_chunks() && least.rows < kFastRowsOnCpu) {
     least.rows = std::min(kFastRowsOnCpu, round_up(std::max<Index>(sizes.tokens, 1), sizes.tiles.rows));
   }
-  return std::max(usual + least.d_weight_bytes() + least.list_bytes() + least.row_bytes(),
+  const Index sums =
+      least.d_weight_bytes() + (recomputes ? least.d_hidden_bytes() + least.packed_bytes() : 0);
+  return std::max((sizes.on_cpu ? kBudgetOnCpu : kBudgetOnGpu) + sums + least.token_bytes(),
                   least.total_bytes());
 }
 
@@ -208,6 +164,64 @@ class Places {
   std::uintptr_t at_;
 };
 
+/// A launch that is not divided yet.
+Sizes whole_of(const LinearCrossEntropySpec& spec, const LaunchSite& site,
+               const LinearCrossEntropyArgs& args) {
+  const bool on_cpu = !site.entries.empty() && site.entries.front().launch.block.x == 1;
+  return {.spec = spec,
+          .sweep = Sweep::both,
+          .tiles = tiles_of(spec, args.tokens, on_cpu),
+          .tokens = args.tokens,
+          .rows = 0,
+          .classes = 0,
+          .forward_parts = forward_parts(spec, site, args.tokens, on_cpu),
+          .on_cpu = on_cpu};
+}
+
+Index budget_of(const Sizes& whole, const LinearCrossEntropyArgs& args) {
+  return args.workspace_budget > 0 ? args.workspace_budget : default_budget(whole);
+}
+
+/// The passes of a launch over its chunks.
+struct Sweeps {
+  Sizes first;
+  std::optional<Sizes> second;
+
+  Index total_bytes() const { return std::max(first.total_bytes(), second ? second->total_bytes() : 0); }
+};
+
+/// The fastest within the budget; nothing, if the smallest chunk does not fit.
+std::optional<Sweeps> sweeps_within(const Sizes& whole, Index budget) {
+  const auto both = divided(whole, budget);
+  if (may_sweep_twice(whole.spec)) {
+    const auto d_weight = divided(of_sweep(whole, Sweep::d_weight), budget);
+    const auto d_hidden = divided(of_sweep(whole, Sweep::d_hidden), budget);
+    const auto cost = [&] { return d_weight->traffic() + d_hidden->traffic() + whole.traffic_of_logits(); };
+    if (d_weight && d_hidden && (!both || cost() < both->traffic())) return Sweeps{*d_weight, d_hidden};
+  }
+  if (!both) return std::nullopt;
+  return Sweeps{*both, {}};
+}
+
+void begin_sweep(const Sizes& sizes, LinearCrossEntropyArgs& args) {
+  args.sweep = static_cast<Index>(sizes.sweep);
+  args.first_row = args.first_class = 0;
+  args.chunk_rows = sizes.rows;
+  args.chunk_classes = sizes.classes;
+  args.parts = sizes.parts();
+  args.row_stride = sizes.row_stride();
+  args.slab_stride = sizes.slab_stride();
+  Places places(args.workspace);
+  places.place(args.totals, Sizes::kTotalsBytes);
+  places.place(args.row_tokens, sizes.list_bytes());
+  places.place(args.row_values, sizes.row_bytes());
+  places.place(args.part_values, sizes.part_bytes());
+  places.place(args.packed_hidden, sizes.packed_bytes());
+  places.place(args.slab, sizes.slab_bytes());
+  places.place(args.d_hidden_sums, sizes.d_hidden_bytes());
+  places.place(args.d_weight_sums, sizes.d_weight_bytes());
+}
+
 }  // namespace
 
 int part_fields(const LinearCrossEntropySpec& spec) {
@@ -217,39 +231,25 @@ int part_fields(const LinearCrossEntropySpec& spec) {
 
 Result<std::size_t> divide_linear_cross_entropy(const LinearCrossEntropySpec& spec, const LaunchSite& site,
                                                 LinearCrossEntropyArgs& args) {
-  const bool on_cpu = !site.entries.empty() && site.entries.front().launch.block.x == 1;
-  Sizes sizes{.spec = spec,
-              .tiles = tiles_of(spec, args.tokens, on_cpu),
-              .tokens = args.tokens,
-              .rows = 0,
-              .classes = 0,
-              .forward_parts = forward_parts(spec, site, args.tokens, on_cpu),
-              .on_cpu = on_cpu};
-  const Index budget = args.workspace_budget > 0 ? args.workspace_budget : default_budget(sizes);
-  choose_chunks(sizes, budget);
-  const bool has_none = sizes.has_chunks() && (sizes.rows == 0 || sizes.classes == 0);
-  if (has_none || (args.workspace_budget > 0 && sizes.total_bytes() > budget)) {
+  const Sizes whole = whole_of(spec, site, args);
+  const Index budget = budget_of(whole, args);
+  const std::optional<Sweeps> sweeps = sweeps_within(whole, budget);
+  if (!sweeps) {
     return bad_argument(SpecFields<LinearCrossEntropySpec>::op,
                         fmt::format("workspace_budget is {} bytes, the smallest chunk takes {}", budget,
-                                    smallest(sizes).total_bytes()),
+                                    smallest_bytes(whole)),
                         "give at least that, or 0 for what is fast");
   }
-  args.first_row = args.first_class = 0;
-  args.chunk_rows = sizes.rows;
-  args.chunk_classes = sizes.classes;
-  args.parts = sizes.parts();
-  args.row_stride = sizes.row_stride();
-  args.slab_stride = sizes.slab_stride();
-  Places places(args.workspace);
-  places.place(args.totals, kTotalsBytes);
-  places.place(args.row_tokens, sizes.list_bytes());
-  places.place(args.row_values, sizes.row_bytes());
-  places.place(args.part_values, sizes.part_bytes());
-  places.place(args.packed_hidden, sizes.packed_bytes());
-  places.place(args.slab, sizes.slab_bytes());
-  places.place(args.d_hidden_sums, sizes.d_hidden_bytes());
-  places.place(args.d_weight_sums, sizes.d_weight_bytes());
-  return static_cast<std::size_t>(sizes.total_bytes());
+  begin_sweep(sweeps->first, args);
+  return static_cast<std::size_t>(sweeps->total_bytes());
+}
+
+bool begin_next_sweep(const LinearCrossEntropySpec& spec, const LaunchSite& site,
+                      LinearCrossEntropyArgs& args) {
+  if (sweep_of(args) != Sweep::d_weight) return false;
+  const Sizes whole = whole_of(spec, site, args);
+  begin_sweep(*sweeps_within(whole, budget_of(whole, args))->second, args);
+  return true;
 }
 
 }  // namespace lathe::codegen

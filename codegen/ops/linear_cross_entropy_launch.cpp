@@ -19,6 +19,7 @@ namespace {
 
 using Mode = LinearCrossEntropyMode;
 using Step = LinearCrossEntropyStep;
+using Sweep = LinearCrossEntropySweep;
 
 constexpr std::string_view kOp = SpecFields<LinearCrossEntropySpec>::op;
 constexpr Index kMostTokens = (Index{1} << 31) - 256;
@@ -158,7 +159,7 @@ Result<void> check_vectors(const LinearCrossEntropySpec& spec, const LinearCross
 }
 
 bool is_first(const LinearCrossEntropyArgs& args) {
-  return args.first_row == 0 && args.first_class == 0;
+  return args.first_row == 0 && args.first_class == 0 && sweep_of(args) != Sweep::d_hidden;
 }
 
 bool has_step(const LinearCrossEntropySpec& spec, Step step, const LinearCrossEntropyArgs& args,
@@ -172,11 +173,11 @@ bool has_step(const LinearCrossEntropySpec& spec, Step step, const LinearCrossEn
     case Step::finish:
       return args.tokens > 0 && args.first_class == 0;
     case Step::d_hidden:
-      return spec.store_d_hidden && args.tokens > 0;
+      return spec.store_d_hidden && sweep_of(args) != Sweep::d_weight && args.tokens > 0;
     case Step::d_weight:
-      return spec.store_d_weight && !(args.tokens == 0 && spec.accumulate_d_weight);
     case Step::d_bias:
-      return spec.store_d_weight && spec.has_bias && !(args.tokens == 0 && spec.accumulate_d_weight);
+      return spec.store_d_weight && sweep_of(args) != Sweep::d_hidden &&
+             (step == Step::d_weight || spec.has_bias) && !(args.tokens == 0 && spec.accumulate_d_weight);
     case Step::reduce:
       return !is_shard(spec) && args.first_row + args.chunk_rows >= args.tokens;
   }
@@ -245,7 +246,7 @@ bool next_round_of_linear_cross_entropy(const KernelSpec& any, const LaunchSite&
   if (args.first_class >= spec.vocab_size) {
     args.first_class = 0;
     args.first_row += args.chunk_rows;
-    if (args.first_row >= args.tokens) return false;
+    if (args.first_row >= args.tokens && !begin_next_sweep(spec, site, args)) return false;
   }
   grids = grids_of(spec, site, args);
   return true;

@@ -34,6 +34,11 @@ std::span<const LinearCrossEntropyStep> steps_of(LinearCrossEntropyMode mode);
 /// Those entry points' names; facts are for the target to fill in.
 std::string entry_name(LinearCrossEntropyStep step);
 
+/// Which gradients the products of a pass over all chunks are for. Only recompute has more than one such
+/// pass: chunks of classes that hold all tokens give d_weight as it is to be, chunks of tokens d_hidden;
+/// whichever gradient the other's chunks give in parts has to be added up in memory that there may not be.
+enum class LinearCrossEntropySweep : std::uint8_t { both, d_weight, d_hidden };
+
 /// How a target cuts its products.
 struct LinearCrossEntropyTiles {
   Index rows;     ///< chunks of rows are multiples, but for the last
@@ -60,10 +65,19 @@ int part_fields(const LinearCrossEntropySpec& spec);
 /// Planes of row_values, see templates/common/linear_cross_entropy.h.
 inline constexpr int kRowPlanes = 9;
 
-/// Sets chunk_rows, chunk_classes, parts, row_stride, slab_stride and, as offsets from the beginning of
-/// `args.workspace` (which may be null), the pointers into the workspace. Returns the workspace's bytes.
-/// Errors: invalid_argument for a budget that the smallest chunk does not fit into.
+inline LinearCrossEntropySweep sweep_of(const LinearCrossEntropyArgs& args) {
+  return static_cast<LinearCrossEntropySweep>(args.sweep);
+}
+
+/// Sets, for the first sweep, sweep, chunk_rows, chunk_classes, parts, row_stride, slab_stride and, as
+/// offsets from the beginning of `args.workspace` (which may be null), the pointers into the workspace.
+/// Returns the workspace's bytes. Errors: invalid_argument for a budget that the smallest chunk does not fit
+/// into.
 Result<std::size_t> divide_linear_cross_entropy(const LinearCrossEntropySpec& spec, const LaunchSite& site,
                                                 LinearCrossEntropyArgs& args);
+
+/// The same for the next sweep; false if there is none.
+bool begin_next_sweep(const LinearCrossEntropySpec& spec, const LaunchSite& site,
+                      LinearCrossEntropyArgs& args);
 
 }  // namespace lathe::codegen

@@ -86,20 +86,41 @@ struct Launch {
   std::string message() { return prepare().error().message; }
 };
 
-/// Every class of every row is in exactly one round.
-void check_rounds(Launch launch) {
+struct Rounds {
+  Index all = 0;
+  Index most_of_a_step = 0;  ///< rounds that have a product for d_hidden or, if there are more, for d_weight
+};
+
+/// Every class of every row is in exactly one round of each gradient's products.
+Rounds check_rounds(Launch launch) {
   Grids grids = launch.prepare().value();
-  Index covered = 0, rounds = 0;
+  const auto steps = steps_of(launch.spec.mode);
+  const auto has = [&](LinearCrossEntropyStep step) {
+    return grids[static_cast<std::size_t>(std::ranges::find(steps, step) - steps.begin())].x > 0;
+  };
+  const auto tiles = launch.on_cpu ? tiles_on_cpu(launch.spec) : tiles_on_gpu(launch.spec);
   LinearCrossEntropyArgs& args = launch.args;
+  const auto* begin = static_cast<const char*>(args.workspace);
+  const auto bytes = static_cast<Index>(launch.workspace().value());
+  Index of_d_hidden = 0, of_d_weight = 0;
+  Rounds rounds, of_hidden, of_weight;
   do {
-    CHECK(args.first_row % tiles_on_gpu(launch.spec).rows == 0);
+    CHECK(args.first_row % tiles.rows == 0);
+    CHECK(static_cast<const char*>(args.slab) - begin + args.chunk_rows * args.slab_stride * 2 <= bytes);
     const Index rows = std::min(args.chunk_rows, args.tokens - args.first_row);
     const Index classes = std::min(args.chunk_classes, launch.spec.vocab_size - args.first_class);
-    covered += rows * classes;
-    ++rounds;
-    REQUIRE(rounds < 10000);
+    CHECK(has(LinearCrossEntropyStep::logits));
+    // The CPU packs the rows of each chunk.
+    CHECK(has(LinearCrossEntropyStep::rows) == (rounds.all == 0 || (launch.on_cpu && args.first_class == 0)));
+    if (has(LinearCrossEntropyStep::d_hidden)) of_d_hidden += rows * classes, ++of_hidden.all;
+    if (has(LinearCrossEntropyStep::d_weight)) of_d_weight += rows * classes, ++of_weight.all;
+    ++rounds.all;
+    REQUIRE(rounds.all < 10000);
   } while (next_round_of_linear_cross_entropy(launch.spec, site_of(launch.on_cpu), launch.bytes(), grids));
-  CHECK(covered == args.tokens * launch.spec.vocab_size);
+  CHECK(of_d_hidden == args.tokens * launch.spec.vocab_size);
+  CHECK(of_d_weight == args.tokens * launch.spec.vocab_size);
+  rounds.most_of_a_step = std::max(of_hidden.all, of_weight.all);
+  return rounds;
 }
 
 }  // namespace
@@ -109,7 +130,9 @@ TEST_CASE("linear_cross_entropy: memory stays within what the task allows") {
   Launch forward{spec_of(LossMode::forward_only), packed_args(8192)};
   CHECK(static_cast<Index>(forward.workspace().value()) <= 64 * kMiB);
   Launch recompute{spec_of(LossMode::recompute), packed_args(8192)};
-  CHECK(static_cast<Index>(recompute.workspace().value()) <= 64 * kMiB + kMiB);
+  CHECK(static_cast<Index>(recompute.workspace().value()) <= 64 * kMiB);
+  recompute.spec.d_weight_dtype = bf16;  // though it is summed up in f32
+  CHECK(static_cast<Index>(recompute.workspace().value()) <= 64 * kMiB);
   for (const Index budget : {64 * kMiB, 300 * kMiB, 1024 * kMiB, 4096 * kMiB}) {
     for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
       Launch launch{spec_of(mode), packed_args(8192)};
@@ -186,6 +209,39 @@ TEST_CASE("linear_cross_entropy: sums lie in the workspace only where they must"
   recompute.spec.store_d_hidden = false;
   REQUIRE(recompute.prepare());
   CHECK(recompute.args.d_hidden_sums == nullptr);
+}
+
+TEST_CASE("linear_cross_entropy: logits are made twice only where there is no room for sums") {
+  const auto rounds_within = [](DType d_weight, Index budget, bool on_cpu = false) {
+    Launch launch{spec_of(LossMode::recompute), packed_args(8192), on_cpu};
+    launch.spec.d_weight_dtype = d_weight;
+    launch.args.workspace_budget = budget;
+    const Rounds rounds = check_rounds(launch);
+    const bool twice = rounds.all > rounds.most_of_a_step;
+    REQUIRE(launch.prepare());
+    CHECK((launch.args.sweep == 1) == twice);
+    if (twice) CHECK(launch.args.d_weight_sums == nullptr);
+    return twice;
+  };
+  CHECK_FALSE(rounds_within(f32, 16 * kMiB));  // sums are in d_weight
+  CHECK(rounds_within(bf16, 16 * kMiB));
+  CHECK(rounds_within(bf16, 0));  // 64 MiB
+  // d_hidden's sums take 128 MiB, but with them come a thousand small chunks.
+  CHECK(rounds_within(bf16, 132 * kMiB));
+  CHECK_FALSE(rounds_within(bf16, 300 * kMiB));
+  // Memory that the sums of d_weight would fit into does not make it worse.
+  CHECK_FALSE(rounds_within(bf16, 2500 * kMiB));
+
+  // A CPU's chunks hold their rows of hidden as floats besides; it takes the memory unless it is told not to.
+  CHECK(rounds_within(bf16, 200 * kMiB, true));
+  CHECK_FALSE(rounds_within(bf16, 0, true));
+
+  Launch one_side{spec_of(LossMode::recompute), packed_args(8192)};
+  one_side.spec.d_weight_dtype = bf16;
+  one_side.spec.store_d_hidden = false;
+  REQUIRE(one_side.prepare());
+  CHECK(one_side.args.sweep == 0);
+  CHECK(one_side.args.d_weight_sums == nullptr);
 }
 
 TEST_CASE("linear_cross_entropy: what a launch refuses") {

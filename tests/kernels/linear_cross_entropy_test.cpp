@@ -174,6 +174,29 @@ TEST_CASE("linear_cross_entropy: chunks of tokens and of classes") {
   });
 }
 
+TEST_CASE("linear_cross_entropy: recomputed once for each gradient, where sums have no room") {
+  on_every_target([](Runtime& runtime) {
+    std::uint32_t seed = 30;
+    const bool on_cpu = runtime.target().backend == Backend::cpu;
+    for (const DType dtype : {bf16, f16}) {
+      if (repeats_sm_80(runtime) && dtype == f16) return;
+      for (const bool accumulates : {false, true}) {
+        Case test{.spec = storing_all(LossMode::recompute, 40, 700),
+                  .tokens = 200,
+                  .ignored = accumulates ? 90 : 7,
+                  .bad = 1,
+                  .budget = on_cpu ? 112'000 : 90'000,
+                  .seed = seed++};
+        test.spec.dtype = test.spec.d_weight_dtype = dtype;
+        test.spec.has_bias = true;
+        test.spec.accumulate_d_weight = accumulates;
+        test.spec.upstream = accumulates ? UpstreamGradient::token : UpstreamGradient::one;
+        check(runtime, test);
+      }
+    }
+  });
+}
+
 TEST_CASE("linear_cross_entropy: one gradient only") {
   on_every_target([](Runtime& runtime) {
     for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {

@@ -89,11 +89,15 @@ struct LinearCrossEntropyArgs {
 
   void* workspace = nullptr;  ///< Kernel::workspace_bytes() of device memory, a multiple of 256 bytes
   Index workspace_bytes = 0;
-  /// What the workspace may take; 0: enough to be fast. Smaller: more and smaller chunks.
+  /// What the workspace may take; 0: enough to be fast, of recompute on GPUs 64 MiB. Smaller: more and
+  /// smaller chunks. A recompute whose d_weight has 16 bits and is summed up in f32 makes its logits twice,
+  /// once for each gradient, where there is room neither for tokens x hidden_size floats nor for vocab_size x
+  /// hidden_size.
   Index workspace_budget = 0;
 
   // Set by the launch. Tokens that count come first: row r of them is token row_tokens[r]; those that do not
   // come last.
+  Index sweep = 0;        ///< this round's products are for: 0 both gradients, 1 d_weight, 2 d_hidden
   Index first_row = 0;    ///< of this round's chunk
   Index chunk_rows = 0;   ///< of any round; the last one may have fewer
   Index first_class = 0;  ///< likewise, in this shard
