@@ -122,8 +122,8 @@ TEST_CASE("linear_cross_entropy: a launch takes no memory but its workspace") {
   }
 }
 
-// Ten minutes and 5 GB: run by name.
-TEST_CASE("linear_cross_entropy: memory of a large head", "[.large]") {
+// Minutes and 5 GB: run by name.
+TEST_CASE("large: memory of linear_cross_entropy", "[.large]") {
   Runtime* const runtime = cpu();
   REQUIRE(runtime != nullptr);
   const Shape shape{.tokens = 8192, .hidden = 4096, .vocab = 128256};
