@@ -3,8 +3,8 @@
 
 usage: tidy.py ROOT BUILD
 
-A file counts as unchanged if it, every header of ours that it includes, .clang-tidy and the program are the same. Exits with 77 where
-there is no clang-tidy of the version meant.
+A file counts as unchanged if it, every header of ours that it includes, its .clang-tidy files and the program are the same. Exits with 77
+where there is no clang-tidy of the version meant.
 """
 
 import concurrent.futures
@@ -33,8 +33,9 @@ def headers_of(root, path, seen):
 
 
 def fingerprint(root, path, program):
-    digest = hashlib.sha256(program.encode() + (root / ".clang-tidy").read_bytes())
-    for file in [path, *sorted(headers_of(root, path, set()))]:
+    digest = hashlib.sha256(program.encode())
+    settings = [folder / ".clang-tidy" for folder in path.parents if (root / folder / ".clang-tidy").is_file()]
+    for file in [*settings, path, *sorted(headers_of(root, path, set()))]:
         digest.update(str(file).encode() + b"\0" + (root / file).read_bytes())
     return digest.hexdigest()
 
