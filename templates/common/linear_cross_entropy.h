@@ -49,6 +49,7 @@ constexpr float kMinusInfinity = __builtin_bit_cast(float, 0xFF800000u);
 struct Part {
   float max = kMinusInfinity;
   float sum = 0;       ///< of exp(z - max)
+  float lost = 0;      ///< what rounding took from the sum while parts were merged; not stored
   float weighted = 0;  ///< sum of w z
   float entropy = 0;   ///< sum of exp(z - max) (z - max)
   float argmax = 0;    ///< class of the first largest logit
@@ -72,13 +73,24 @@ inline Part merged(const Part& a, const Part& b, Exp2 exp2) {
   const auto add = [&](const Part& part) {
     if (part.max == kMinusInfinity && part.sum == 0.0f) return;  // 0 times minus infinity is no number
     const float factor = exp2((part.max - max) * kLog2OfE);
-    both.sum += part.sum * factor;
+    const float term = part.sum * factor;
+    const float sum = both.sum + term;
+    // Beside 1, a target that is all but certain, a thousand parts of other classes would vanish.
+    both.lost += part.lost * factor + (both.sum >= term ? (both.sum - sum) + term : (term - sum) + both.sum);
+    both.sum = sum;
     if (factor != 0.0f) both.entropy += factor * (part.entropy + (part.max - max) * part.sum);
   };
   add(a);
   add(b);
   both.weighted = a.weighted + b.weighted;
   return both;
+}
+
+/// Of parts that have been merged.
+inline Part with_what_was_lost(Part part) {
+  part.sum += part.lost;
+  part.lost = 0;
+  return part;
 }
 
 /// What is known of a row when all its logits have been seen.

@@ -23,7 +23,7 @@ inline Part merged_parts(const Args& args, Index row) {
     }
     all = i == 0 ? part : merged(all, part, [](float x) { return exp2_of(x); });
   }
-  return all;
+  return with_what_was_lost(all);
 }
 
 /// Fields of partials: those of a part, with the target's logit as the third.
@@ -51,6 +51,7 @@ inline ShardedRow merged_shards(const Args& args, Index token) {
     all.part = shard == 0 ? part : merged(all.part, part, [](float x) { return exp2_of(x); });
     all.target_logit += from[2 * args.tokens];
   }
+  all.part = with_what_was_lost(all.part);
   return all;
 }
 

@@ -49,18 +49,30 @@ inline void rescale(Floats before, PanelPart& part) {
 }
 
 /// Adds the exponentials of a tile. Takes each: of a class, the exponentials, and the logits less the maxima.
+/// A few are added up at a time, then tiles: one after the other, many small ones would vanish beside a 1.
 template <class Take>
 inline void add_exponentials(ClassTile tile, int panel, LogitTile& logits, PanelPart& part, Take take) {
+  constexpr int kFew = 8;
   const Floats max = finite_max(part.max);
+  PanelPart of_tile;
 #pragma clang loop unroll(disable)
-  for (int i = 0; i < tile.classes; ++i) {
-    const Floats difference = F32::load(logits.at(i, panel)) - max;
-    const Floats exponential = exp2_of(difference * kLog2OfE);
-    part.sum += exponential;
-    if constexpr (kStoreEntropy)
-      part.entropy += exponential == 0.0f ? Floats(0.0f) : exponential * difference;
-    take(i, exponential, difference);
+  for (int first = 0; first < tile.classes; first += kFew) {
+    const int end = smaller_of(first + kFew, tile.classes);
+    PanelPart few;
+#pragma clang loop unroll(disable)
+    for (int i = first; i < end; ++i) {
+      const Floats difference = F32::load(logits.at(i, panel)) - max;
+      const Floats exponential = exp2_of(difference * kLog2OfE);
+      few.sum += exponential;
+      if constexpr (kStoreEntropy)
+        few.entropy += exponential == 0.0f ? Floats(0.0f) : exponential * difference;
+      take(i, exponential, difference);
+    }
+    of_tile.sum += few.sum;
+    if constexpr (kStoreEntropy) of_tile.entropy += few.entropy;
   }
+  part.sum += of_tile.sum;
+  if constexpr (kStoreEntropy) part.entropy += of_tile.entropy;
 }
 
 /// Leaves the logits of targets that are among the tile's classes.

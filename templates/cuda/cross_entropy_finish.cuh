@@ -33,6 +33,7 @@ __device__ inline Part merged_over_block(Index parts, bool exists, PartOf part) 
     for (Index i = warp * parts / kFinishWarps; i < (warp + 1) * parts / kFinishWarps; ++i)
       own = merged(own, part(i), fast_exp2);
   }
+  own = with_what_was_lost(own);
   for_each_field(own, [&](int field, float value) { shared[warp][field][lane] = value; });
   __syncthreads();
   if (warp != 0) return own;
@@ -42,7 +43,7 @@ __device__ inline Part merged_over_block(Index parts, bool exists, PartOf part) 
     for_each_field(next, [&](int field, float& value) { value = shared[other][field][lane]; });
     own = merged(own, next, fast_exp2);
   }
-  return own;
+  return with_what_was_lost(own);
 }
 
 /// Of parts in the workspace.
