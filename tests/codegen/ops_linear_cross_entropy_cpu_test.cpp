@@ -3,10 +3,13 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "codegen/clang_compiler.h"
 #include "codegen/ops/linear_cross_entropy.h"
 #include "codegen/ops/linear_cross_entropy_steps.h"
 #include "codegen/render.h"
+#include "tests/codegen/linear_cross_entropy_layout.h"
 #include "tests/support/catch.h"
 
 using namespace lathe;
@@ -45,6 +48,15 @@ LinearCrossEntropyArgs divided(const LinearCrossEntropySpec& spec, Index tokens,
 
 std::uint64_t blocks_of(const LinearCrossEntropySpec& spec, Step step, const LinearCrossEntropyArgs& args) {
   return codegen::grid_on_cpu(spec, step, args).x;
+}
+
+/// Beyond that, what a CPU's panels of rows take.
+std::string assertions_of_panels(const LinearCrossEntropyArgs& args) {
+  const auto rows = static_cast<std::size_t>(args.chunk_rows);
+  const std::size_t floats = tests::distance(args.packed_hidden, args.slab) / sizeof(float) / rows;
+  return tests::asserted(fmt::format("{} % kPanelRows == 0", rows)) +
+         tests::asserted(fmt::format("kPaddedHidden <= {}", floats)) +
+         tests::asserted(fmt::format("{} % kTileClasses == 0", args.slab_stride));
 }
 
 }  // namespace
@@ -113,6 +125,21 @@ TEST_CASE("linear_cross_entropy: parts on a CPU depend on the classes only, and 
     const Index tile = codegen::tiles_on_cpu(sized).classes;
     CHECK(codegen::forward_parts_on_cpu(sized, 7) <= (classes + tile - 1) / tile);
     CHECK(codegen::forward_parts_on_cpu(sized, 7) >= 1);
+  }
+}
+
+TEST_CASE("linear_cross_entropy: kernels for CPUs see the workspace as it is laid out") {
+  const auto compiler = codegen::make_clang_compiler();
+  for (const char* name : {"cpu:x86-64", "cpu:x86-64-v4"}) {
+    const Target target = Target::parse(name).value();
+    for (const Mode mode : kModes) {
+      const auto spec = tests::spec_with_some_part_fields(mode, 1000);
+      const auto plan = codegen::plan_linear_cross_entropy_cpu(spec, target).value();
+      const auto args = tests::divided_for_layout(spec, plan);
+      std::string assertions = tests::assertions_of_workspace(spec, args);
+      if (mode == Mode::gradient_in_forward) assertions += assertions_of_panels(args);
+      tests::check_compiles(*compiler, spec, target, assertions);
+    }
   }
 }
 
