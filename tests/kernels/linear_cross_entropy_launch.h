@@ -158,13 +158,13 @@ class LinearCrossEntropyLaunch {
     if (spec_.has_bias) output(args_.d_bias, "d_bias", bias.bytes());
   }
 
-  /// Empty: it went well.
-  std::string run(const KernelFor<LinearCrossEntropySpec>& kernel) {
+  /// `before` is what every byte of the workspace holds first. Empty: it went well.
+  std::string run(const KernelFor<LinearCrossEntropySpec>& kernel, std::byte before = std::byte{0xFF}) {
     auto bytes = kernel.workspace_bytes(args_);
     if (!bytes) return bytes.error().text();
     if (test_.budget > 0 && *bytes > static_cast<std::size_t>(test_.budget))
       return fmt::format("the workspace has {} bytes, more than the budget of {}", *bytes, test_.budget);
-    const Memory workspace(runtime_, poison(*bytes));
+    const Memory workspace(runtime_, Bytes(*bytes, before));
     args_.workspace = workspace.device.data();
     args_.workspace_bytes = static_cast<Index>(*bytes);
     if (auto queued = kernel.launch(args_, {}); !queued) return queued.error().text();
@@ -176,12 +176,14 @@ class LinearCrossEntropyLaunch {
     return {};
   }
 
-  /// Again, as if nothing had been launched: must give the same bits.
+  /// Again, as if nothing had been launched, but in a workspace of zeros, or of large numbers: must give the
+  /// same bits.
   std::string run_again(const KernelFor<LinearCrossEntropySpec>& kernel) {
     std::vector<Bytes> first;
     for (const auto& [name, memory] : outputs_) first.push_back(memory->device.download());
     for (const auto& [name, memory] : outputs_) memory->restore();
-    if (std::string wrong = run(kernel); !wrong.empty()) return wrong;
+    const std::byte before{test_.seed % 2 == 0 ? std::uint8_t{0} : std::uint8_t{0x47}};
+    if (std::string wrong = run(kernel, before); !wrong.empty()) return wrong;
     for (std::size_t i = 0; i < first.size(); ++i) {
       if (outputs_[i].second->device.download() != first[i])
         return fmt::format("the second launch gave other bits of {} than the first", outputs_[i].first);

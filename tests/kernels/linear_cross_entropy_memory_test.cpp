@@ -5,9 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <random>
 #include <vector>
 
+#include "codegen/canonical.h"
+#include "codegen/ops/linear_cross_entropy.h"
+#include "tests/kernels/linear_cross_entropy_case.h"
 #include "tests/reference/linear_cross_entropy.h"
 #include "tests/reference/rounding.h"
 #include "tests/support/catch.h"
@@ -22,38 +26,94 @@ using LossMode = LinearCrossEntropyMode;
 
 namespace {
 
-/// Runs with every tensor right at a fence. The test fails by ending the program.
-void run_at_fences(Runtime& runtime, const LinearCrossEntropySpec& spec, FencedPages::Side side) {
-  constexpr std::size_t kTokens = 7;
-  const std::size_t element = size_of(spec.dtype);
-  const auto hidden_size = static_cast<std::size_t>(spec.hidden_size);
-  const auto classes = static_cast<std::size_t>(spec.vocab_size);
-  const FencedPages hidden(kTokens * hidden_size * element, side);
-  const FencedPages weight(classes * hidden_size * element, side);
-  const FencedPages bias(classes * element, side);
-  const FencedPages targets(kTokens * 4, side);
-  const FencedPages lse(kTokens * 4, side);
-  const FencedPages loss(4, side);
-  const FencedPages d_hidden(kTokens * hidden_size * element, side);
-  const FencedPages d_weight(classes * hidden_size * 4, side);
-  const FencedPages d_bias(classes * 4, side);
+/// Bytes of a tensor.
+std::size_t bytes_of(const codegen::Argument& argument, const LinearCrossEntropyArgs& args) {
+  Index count = 1;
+  for (const codegen::Extent& extent : argument.shape) {
+    const Index symbol = extent.symbol == "tokens"        ? args.tokens
+                         : extent.symbol == "shards"      ? args.shards
+                         : extent.symbol == "vocab_total" ? args.vocab_total
+                                                          : 0;
+    count *= extent.constant + symbol;
+  }
+  return static_cast<std::size_t>(count) * size_of(argument.dtype);
+}
+
+/// Launches with every tensor, and the workspace, in memory of its own that has not a byte more: what
+/// `place(bytes)` gives, all zeros.
+template <class Place>
+void run_in_exact_memory(Runtime& runtime, const LinearCrossEntropySpec& spec, Place place) {
   const auto kernel = runtime.get(spec).value();
-  LinearCrossEntropyArgs args{.hidden = hidden.data(),
-                              .weight = weight.data(),
-                              .bias = bias.data(),
-                              .targets = targets.data(),
-                              .lse_in = reinterpret_cast<const float*>(lse.data()),
-                              .loss = reinterpret_cast<float*>(loss.data()),
-                              .lse = reinterpret_cast<float*>(lse.data()),
-                              .d_hidden = d_hidden.data(),
-                              .d_weight = d_weight.data(),
-                              .d_bias = d_bias.data(),
-                              .tokens = kTokens};
+  const auto& normalized = std::get<LinearCrossEntropySpec>(kernel.spec());
+  LinearCrossEntropyArgs args{.tokens = 7, .shards = 2, .label_smoothing = 0.1f, .soft_cap = 3};
+  if (normalized.vocab_parallel) {
+    args.vocab_total = normalized.vocab_size + 5;
+    args.vocab_first = normalized.vocab_size > 0 ? 3 : 0;
+  }
+  for (const codegen::Argument& argument : codegen::arguments_of_linear_cross_entropy(kernel.spec())) {
+    if (argument.kind == codegen::ArgumentKind::scalar || argument.kind == codegen::ArgumentKind::workspace)
+      continue;
+    const void* const pointer = place(bytes_of(argument, args));
+    std::memcpy(reinterpret_cast<std::byte*>(&args) + argument.offset, &pointer, sizeof pointer);
+  }
   args.workspace_bytes = static_cast<Index>(kernel.workspace_bytes(args).value());
-  const GuardedBuffer workspace(runtime, static_cast<std::size_t>(args.workspace_bytes));
-  args.workspace = workspace.data();
+  args.workspace = place(static_cast<std::size_t>(args.workspace_bytes));
   const auto launched = kernel.launch(args, {});
-  CHECK(launched.has_value());
+  CHECK((launched ? "" : launched.error().text()) == "");
+  const auto done = runtime.synchronize({});
+  CHECK((done ? "" : done.error().text()) == "");
+}
+
+/// On the CPU the test fails by ending the program.
+void run_at_fences(Runtime& runtime, const LinearCrossEntropySpec& spec, FencedPages::Side side) {
+  std::deque<FencedPages> memory;
+  run_in_exact_memory(runtime, spec,
+                      [&](std::size_t bytes) -> void* { return memory.emplace_back(bytes, side).data(); });
+}
+
+/// On the emulator, which checks every access, by an error.
+void run_in_allocations(Runtime& runtime, const LinearCrossEntropySpec& spec) {
+  std::vector<Buffer> memory;
+  run_in_exact_memory(runtime, spec, [&](std::size_t bytes) -> void* {
+    memory.push_back(runtime.allocate(bytes).value());
+    REQUIRE(runtime.copy_to_device(memory.back().data(), std::vector<std::byte>(bytes).data(), bytes, {}));
+    return memory.back().data();
+  });
+}
+
+/// Modes, shards among them, with all options or none, which take turns with dtypes and sizes.
+std::vector<LinearCrossEntropySpec> specs_of_every_tensor(const Runtime& runtime) {
+  const bool on_cpu = runtime.target().backend == Backend::cpu;
+  constexpr DType kDTypes[] = {bf16, f16, f32};
+  std::vector<LinearCrossEntropySpec> specs;
+  std::size_t turn = 0;
+  const auto add = [&](LossMode mode, std::int64_t size, bool is_shard) {
+    const bool is_merge = mode == LossMode::merge;
+    LinearCrossEntropySpec spec = storing_all(mode, is_merge ? 0 : size, is_merge ? 0 : 2 * size + 1);
+    spec.dtype = is_merge ? bf16 : kDTypes[turn % (on_cpu ? 3 : 2)];
+    spec.vocab_parallel = is_shard;
+    if (turn % 2 == 0) {
+      spec.has_bias = spec.has_class_weights = spec.has_label_smoothing = spec.has_z_loss = true;
+      spec.has_soft_cap = spec.has_temperature = spec.scales_by_probability = true;
+      spec.upstream = UpstreamGradient::token;
+      spec.accumulate_d_weight = turn % 4 == 0;
+      spec.reduction = turn % 4 == 0 ? LossReduction::none : LossReduction::sum;
+    }
+    if (turn % 4 < 2 && !is_merge) spec.d_weight_dtype = spec.dtype;
+    if (turn % 3 == 0) spec.target_dtype = i32;
+    specs.push_back(spec);
+    ++turn;
+  };
+  for (const std::int64_t size : {67, 1, 17, 128}) {
+    if (!on_cpu && size != 67) continue;
+    for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::forward_only, LossMode::recompute})
+      add(mode, size, false);
+    if (size != 67 && size != 17) continue;
+    add(LossMode::recompute, size, true);
+    add(LossMode::forward_only, size, true);
+    add(LossMode::merge, size, true);
+  }
+  return specs;
 }
 
 template <class T>
@@ -91,22 +151,16 @@ std::vector<std::uint16_t> bits_of(const std::vector<double>& row) {
 
 TEST_CASE("linear_cross_entropy: no byte beyond a row is read or written") {
   on_every_target([](Runtime& runtime) {
-    if (runtime.target().backend != Backend::cpu) return;  // the emulator checks every access anyway
-    // Dtypes take turns, so that each meets every mode and every size.
-    constexpr DType kDTypes[] = {f32, f16, bf16};
-    std::size_t turn = 0;
-    for (const LossMode mode : {LossMode::forward_only, LossMode::gradient_in_forward, LossMode::recompute}) {
-      for (const std::int64_t size : {1, 17, 67, 128}) {
-        const LinearCrossEntropySpec spec{.hidden_size = size,
-                                          .vocab_size = 2 * size + 1,
-                                          .dtype = kDTypes[turn++ % 3],
-                                          .target_dtype = i32,
-                                          .mode = mode,
-                                          .has_bias = true,
-                                          .store_lse = true};
-        run_at_fences(runtime, spec, FencedPages::Side::begin);
-        run_at_fences(runtime, spec, FencedPages::Side::end);
+    const Target& target = runtime.target();
+    if (target.backend == Backend::cuda || target.arch == "sm_90a") return;
+    for (const LinearCrossEntropySpec& spec : specs_of_every_tensor(runtime)) {
+      INFO(codegen::canonical_text(spec));
+      if (target.backend == Backend::emulate) {
+        run_in_allocations(runtime, spec);
+        continue;
       }
+      run_at_fences(runtime, spec, FencedPages::Side::begin);
+      run_at_fences(runtime, spec, FencedPages::Side::end);
     }
   });
 }
