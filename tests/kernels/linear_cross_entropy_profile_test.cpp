@@ -95,3 +95,13 @@ TEST_CASE("linear_cross_entropy: the slab is read and written once on its way to
   CHECK(gradient.global.distinct_written_bytes == slab);
   CHECK(gradient.global.distinct_read_bytes <= slab + 256 * 4 * (3 + 8) + 256 * 8 + 256);
 }
+
+TEST_CASE("linear_cross_entropy: tokens that are ignored have no part in products") {
+  LinearCrossEntropyCase test = case_of(LossMode::gradient_in_forward, bf16);
+  test.ignored = 128;  // every second
+  const auto profiles = profiles_of_case("sm_90a", test);
+  if (!profiles) return;
+  check_product(profile_of(*profiles, "logits"), 128, 384, 256, 3 * 256 * 40);
+  check_product(profile_of(*profiles, "d_hidden"), 128, 256, 384, 2 * 2 * 128 * 160);
+  check_product(profile_of(*profiles, "d_weight"), 384, 256, 128, 2 * 3 * 256 * 88);
+}
