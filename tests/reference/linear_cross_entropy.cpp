@@ -78,6 +78,19 @@ void take_roots(std::vector<double>& squares) {
   for (double& square : squares) square = std::sqrt(square);
 }
 
+struct LogitGradient {
+  double value;
+  double magnitude;  ///< as result.d_bias_magnitude counts it
+};
+
+/// That of a token's entropy, times its upstream, by a logit.
+LogitGradient entropy_gradient(double upstream, double entropy, double log_probability) {
+  const double probability = std::exp(log_probability);
+  if (probability == 0) return {0, 0};
+  const double distance = log_probability + entropy;
+  return {-upstream * probability * distance, std::fabs(upstream) * probability * (std::fabs(distance) + 1)};
+}
+
 /// One token's part in everything.
 void add_token(const LinearCrossEntropy& p, std::size_t token, const Divisors& divisors,
                LinearCrossEntropyResult& result) {
@@ -116,11 +129,16 @@ void add_token(const LinearCrossEntropy& p, std::size_t token, const Divisors& d
         main * (probability - is_target) + smoothing * (all_weights * probability - weight_of(p, c));
     const double of_z_loss = 2 * p.lse_square_scale * lse * probability;
     const double factor = upstream * scale * logits.slope[c];
-    const double d = factor * (of_loss / divisors.loss + of_z_loss / divisors.z_loss);
-    const double magnitude = factor * ((main * std::fabs(probability - is_target) +
-                                        smoothing * (all_weights * probability + weight_of(p, c))) /
-                                           divisors.loss +
-                                       of_z_loss / divisors.z_loss);
+    double d = factor * (of_loss / divisors.loss + of_z_loss / divisors.z_loss);
+    double magnitude = std::fabs(factor) * ((main * std::fabs(probability - is_target) +
+                                             smoothing * (all_weights * probability + weight_of(p, c))) /
+                                                divisors.loss +
+                                            of_z_loss / divisors.z_loss);
+    if (!p.entropy_upstream.empty()) {
+      const LogitGradient more = entropy_gradient(p.entropy_upstream[token], entropy, z[c] - lse);
+      d += logits.slope[c] * more.value;
+      magnitude += logits.slope[c] * more.magnitude;
+    }
     result.d_bias[c] += d;
     result.d_bias_magnitude[c] += magnitude * magnitude;
     for (std::size_t i = 0; i < p.hidden[token].size(); ++i) {

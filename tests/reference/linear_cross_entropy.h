@@ -26,6 +26,8 @@ struct LinearCrossEntropy {
   double temperature = 1;
   Reduction reduction = Reduction::mean;
   std::vector<double> upstream{1};  ///< one, or with Reduction::none one per token
+  /// [tokens], or empty: gradients of entropy[token] times this are added, whatever upstream and reduction.
+  std::vector<double> entropy_upstream{};
 };
 
 struct LinearCrossEntropyResult {
@@ -47,7 +49,8 @@ struct LinearCrossEntropyResult {
   std::vector<double> d_bias;
 
   /// Roots of the sums of squares of what each gradient adds up: what independent rounding errors scale with.
-  /// A term counts with the probability's part and label smoothing's apart, which may cancel each other.
+  /// A term counts with the probability's part, label smoothing's and the entropy's apart, which may cancel
+  /// each other; the entropy's as probabilities and logits have a part in its error.
   Matrix d_hidden_magnitude;
   Matrix d_weight_magnitude;
   std::vector<double> d_bias_magnitude;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "tests/support/catch.h"
@@ -34,11 +35,15 @@ LinearCrossEntropy random_problem(std::uint32_t seed, std::size_t tokens, std::s
   return problem;
 }
 
-/// What the gradients are those of: the reduced loss, or the losses times their upstream gradients.
+/// What the gradients are those of: the reduced loss, or the losses times their upstream gradients; and the
+/// entropies times theirs.
 double total_of(const LinearCrossEntropy& problem) {
   const auto result = linear_cross_entropy(problem);
-  if (problem.reduction != Reduction::none) return problem.upstream[0] * result.loss;
   double total = 0;
+  for (std::size_t t = 0; t < problem.entropy_upstream.size(); ++t) {
+    if (problem.targets[t] != problem.ignore_index) total += problem.entropy_upstream[t] * result.entropy[t];
+  }
+  if (problem.reduction != Reduction::none) return total + problem.upstream[0] * result.loss;
   for (std::size_t t = 0; t < result.losses.size(); ++t) total += problem.upstream[t] * result.losses[t];
   return total;
 }
@@ -162,6 +167,54 @@ TEST_CASE("linear cross-entropy: gradients are those of the losses") {
       ++seed;
     }
   }
+}
+
+TEST_CASE("linear cross-entropy: gradients through the entropy are those of the entropies") {
+  // By the logits {0, log 3} of one token: p is {1/4, 3/4}, the entropy h is log 4 - 3/4 log 3.
+  LinearCrossEntropy pair{.hidden = {{1}}, .weight = {{0}, {std::log(3)}}, .targets = {0}};
+  pair.upstream = {0};
+  pair.entropy_upstream = {2};
+  const auto worked_out = linear_cross_entropy(pair);
+  CHECK(worked_out.entropy[0] == Approx(std::log(4) - 0.75 * std::log(3)));
+  CHECK(worked_out.d_bias[0] == Approx(2 * 0.1875 * std::log(3)));
+  CHECK(worked_out.d_bias[1] == Approx(-2 * 0.1875 * std::log(3)));
+  CHECK(worked_out.d_weight[1][0] == Approx(-2 * 0.1875 * std::log(3)));
+  CHECK(worked_out.d_hidden[0][0] == Approx(-2 * 0.1875 * std::log(3) * std::log(3)));
+
+  std::uint32_t seed = 100;
+  for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
+    for (int options = 0; options < 32; ++options) {
+      LinearCrossEntropy problem = random_problem(seed, 5, 4, 7);
+      problem.reduction = reduction;
+      problem.upstream =
+          reduction == Reduction::none ? std::vector<double>{0.7, -1.5, 0, 2, 0.1} : std::vector<double>{0.7};
+      problem.entropy_upstream = {-0.3, 1.2, 0, 0.5, 2};
+      if ((options & 1) != 0) problem.label_smoothing = 0.1;
+      if ((options & 2) != 0) problem.lse_square_scale = 0.05;
+      if ((options & 4) != 0) problem.soft_cap = 3;
+      if ((options & 8) != 0) problem.class_weights = {0.5, 1, 2, 0, 1, 3, 0.25};
+      if ((options & 16) != 0) problem.temperature = 0.6;
+      problem.targets[4] = seed % 2 == 0 ? -100 : problem.targets[4];
+      check_gradients(problem);
+      ++seed;
+    }
+  }
+}
+
+TEST_CASE(
+    "linear cross-entropy: of tokens that do not count, and masked classes, entropies have no gradient") {
+  LinearCrossEntropy problem = random_problem(5, 3, 2, 4);
+  problem.bias[3] = -std::numeric_limits<double>::infinity();
+  problem.targets = {0, -100, 4};
+  problem.upstream = {0};
+  problem.entropy_upstream = {1, std::nan(""), std::nan("")};
+  const auto result = linear_cross_entropy(problem);
+  CHECK(result.d_hidden[1] == std::vector<double>{0, 0});
+  CHECK(result.d_hidden[2] == std::vector<double>{0, 0});
+  CHECK(result.d_bias[3] == 0);
+  CHECK(result.d_weight[3] == std::vector<double>{0, 0});
+  CHECK(result.d_bias[0] + result.d_bias[1] + result.d_bias[2] == Approx(0).margin(1e-12));
+  CHECK(std::fabs(result.d_bias[0]) > 0);
 }
 
 TEST_CASE("linear cross-entropy: a probability that scales is a constant") {
