@@ -43,6 +43,15 @@ Result<void> check_shards(const LinearCrossEntropySpec& spec) {
                   "launch forward_only on each shard, merge, then recompute on each shard");
 }
 
+Result<void> check_entropy_gradient(const LinearCrossEntropySpec& spec) {
+  if (!spec.has_entropy_gradient || spec.mode == Mode::recompute) return {};
+  return bad_spec(kOp,
+                  fmt::format("has_entropy_gradient is true, but mode is {}, which has no gradient through "
+                              "the entropy",
+                              enum_name(spec.mode)),
+                  "launch forward_only with store_lse and store_entropy, or merge, then recompute");
+}
+
 /// One of f32 and dtype.
 Result<void> check_float_or_dtype(const LinearCrossEntropySpec& spec, std::string_view name, DType dtype) {
   if (dtype == f32 || dtype == spec.dtype) return {};
@@ -104,6 +113,7 @@ Result<KernelSpec> normalize_linear_cross_entropy(const KernelSpec& any) {
   LATHE_CHECK(check_fields(spec));
   LATHE_CHECK(check_sizes(spec));
   LATHE_CHECK(check_shards(spec));
+  LATHE_CHECK(check_entropy_gradient(spec));
   if (!spec.bias_dtype) spec.bias_dtype = spec.dtype;
   if (!spec.d_hidden_dtype) spec.d_hidden_dtype = spec.dtype;
   drop_what_the_mode_lacks(spec);
@@ -132,6 +142,7 @@ Parameters common_linear_cross_entropy_parameters(const LinearCrossEntropySpec& 
           {"kHasTemperature", bool_literal(spec.has_temperature)},
           {"kScalesByProbability", bool_literal(spec.scales_by_probability)},
           {"kUpstream", enum_literal("Upstream", spec.upstream)},
+          {"kHasEntropyGradient", bool_literal(spec.has_entropy_gradient)},
           {"kStoreLosses", bool_literal(spec.store_losses)},
           {"kStoreZLoss", bool_literal(spec.store_z_loss)},
           {"kStoreLse", bool_literal(spec.store_lse)},

@@ -61,6 +61,11 @@ void append_inputs(const LinearCrossEntropySpec& spec, std::vector<Argument>& ar
           {recomputes, {"lse_in", input, f32, offsetof(A, lse_in), tokens, "of the forward"}},
           {recomputes && spec.scales_by_probability,
            {"target_logits_in", input, f32, offsetof(A, target_logits_in), tokens, "of the forward"}},
+          {spec.has_entropy_gradient,
+           {"entropy_in", input, f32, offsetof(A, entropy_in), tokens, "of the forward"}},
+          {spec.has_entropy_gradient,
+           {"entropy_upstream", input, f32, offsetof(A, entropy_upstream), tokens,
+            "gradient by each token's entropy"}},
           {spec.mode == Mode::merge,
            {"partials", input, f32, offsetof(A, partials), partials, "of all shards"}}},
          arguments);

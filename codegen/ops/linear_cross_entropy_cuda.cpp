@@ -90,7 +90,7 @@ Parameters parameters_of(const LinearCrossEntropySpec& spec) {
   const bool has_gradients = spec.mode == Mode::gradient_in_forward || spec.mode == Mode::recompute;
   if (!has_gradients) drop({"DHidden", "DWeight", "kStoreDHidden", "kStoreDWeight", "kAccumulateDWeight"});
   if (spec.mode == Mode::merge) {
-    drop({"X", "Bias", "kHiddenSize", "kHasBias", "kHasSoftCap", "kHasTemperature"});
+    drop({"X", "Bias", "kHiddenSize", "kHasBias", "kHasSoftCap"});
     return parameters;
   }
   if (has_gradients) parameters.emplace_back("kAlignment", fmt::to_string(spec.alignment));

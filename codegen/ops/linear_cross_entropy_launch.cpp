@@ -142,6 +142,8 @@ Result<void> check_vectors(const LinearCrossEntropySpec& spec, const LinearCross
       {has_tokens && spec.mode == Mode::recompute, "lse_in", args.lse_in, 4},
       {has_tokens && spec.mode == Mode::recompute && spec.scales_by_probability, "target_logits_in",
        args.target_logits_in, 4},
+      {has_tokens && spec.has_entropy_gradient, "entropy_in", args.entropy_in, 4},
+      {has_tokens && spec.has_entropy_gradient, "entropy_upstream", args.entropy_upstream, 4},
       {has_losses && reduces, "loss", args.loss, 4},
       {has_tokens && spec.store_losses, "losses", args.losses, 4},
       {spec.store_z_loss && (has_tokens || reduces), "z_loss", args.z_loss, 4},

@@ -14,7 +14,8 @@ struct Totals {
   float z_divisor;     ///< of z-loss
   float all_weights;   ///< sum of all classes' weights; without, the number of classes
   /// A power of two by which upstreams per token are divided in the slab, so that the largest is about 1:
-  /// neither a mean's share nor a loss scale is to leave the range of 16 bits. 1 without them.
+  /// neither a mean's share nor a loss scale is to leave the range of 16 bits. 1 without them. With an
+  /// entropy gradient: common_unit().
   float upstream_unit;
 };
 
@@ -30,6 +31,9 @@ enum RowPlane {
   kRowOfWeights,
   kRowIsRight,  ///< 1 or 0: the largest logit is the target's
   kRowPlanes,
+  // Of recompute, which has no losses.
+  kRowOfEntropy = kRowLoss,  ///< d of the entropy's gradient: - d p (log p + h)
+  kRowEntropy = kRowZLoss,   ///< h
 };
 
 constexpr bool kHasArgmax = kStoreArgmax || kStoreAccuracy;
@@ -128,21 +132,68 @@ inline RowLoss loss_of_row(const lathe::LinearCrossEntropyArgs& args, const Tota
 
 /// The gradient of upstream * loss * loss_divisor by a row's logits is of_probability p - of_target [class is
 /// the target] - of_weights w[class]. The divisor, and an upstream that all rows share, come into it where a
-/// product with it is stored: 16 bits would lose small numbers before.
+/// product with it is stored: 16 bits would lose small numbers before. With an entropy gradient, which they
+/// are no part of, they are in the factors, and what comes in later is the unit.
 struct GradientFactors {
   float of_probability;
   float of_target;
   float of_weights;
 };
 
-/// What an upstream per token is divided by: of the largest magnitude, the power of two.
+/// What upstreams are divided by: of the largest magnitude, the power of two.
 inline float unit_of_upstream(float largest) {
   const unsigned exponent = __builtin_bit_cast(unsigned, largest) & 0x7F800000u;
   // Neither of 0 nor of what is not finite.
   return exponent == 0 || exponent == 0x7F800000u ? 1.0f : __builtin_bit_cast(float, exponent);
 }
 
-/// `upstream` is the row's own in units of totals.upstream_unit, or 1.
+inline float magnitude_of(float x) {
+  return x < 0.0f ? -x : x;
+}
+
+/// With an entropy gradient: how large the gradient of a token's loss is, but for what all tokens share: an
+/// upstream, a divisor, the temperature.
+inline float loss_magnitude(const lathe::LinearCrossEntropyArgs& args, float all_weights, lathe::Index token,
+                            long long target) {
+  float magnitude = 1.0f;
+  if constexpr (kHasClassWeights) {
+    magnitude = magnitude_of(args.class_weights[target]);
+    if constexpr (kHasLabelSmoothing) {
+      const auto classes = static_cast<float>(kVocabParallel ? args.vocab_total : lathe::Index{kVocabSize});
+      magnitude += args.label_smoothing / classes * magnitude_of(all_weights);
+    }
+  }
+  if constexpr (kUpstream == Upstream::token) magnitude *= magnitude_of(args.upstream[token]);
+  return magnitude;
+}
+
+/// The slab's unit where there is an entropy gradient: a power of two, of which gradients are up to some 100.
+/// f16 has room for more, but many are far smaller. `of_losses` is the largest loss_magnitude(),
+/// `of_entropies` that of entropies' upstreams. REQUIRES: totals.loss_divisor.
+inline float common_unit(const lathe::LinearCrossEntropyArgs& args, const Totals& totals, float of_losses,
+                         float of_entropies) {
+  float largest = of_losses / magnitude_of(totals.loss_divisor);
+  if constexpr (kUpstream == Upstream::scalar) largest *= magnitude_of(*args.upstream);
+  if (of_entropies > largest) largest = of_entropies;
+  if constexpr (kHasTemperature) largest /= args.temperature;
+  return unit_of_upstream(largest * 0x1p-6f);
+}
+
+/// A row's own upstream in units of totals.upstream_unit, or 1. With an entropy gradient, all of it, divided
+/// as the reduction says.
+inline float upstream_of(const lathe::LinearCrossEntropyArgs& args, const Totals& totals, int token) {
+  if constexpr (kHasEntropyGradient) {
+    float upstream = 1.0f;
+    if constexpr (kUpstream == Upstream::scalar) upstream = *args.upstream;
+    if constexpr (kUpstream == Upstream::token) upstream = args.upstream[token];
+    return upstream / totals.loss_divisor / totals.upstream_unit;
+  } else if constexpr (kUpstream == Upstream::token) {
+    return args.upstream[token] / totals.upstream_unit;
+  }
+  return 1.0f;
+}
+
+/// `upstream` is upstream_of() the row.
 inline GradientFactors gradient_factors(const lathe::LinearCrossEntropyArgs& args, const Totals& totals,
                                         const RowFacts& row, float upstream) {
   const float scale = upstream * (kScalesByProbability ? row.probability : 1.0f);
@@ -161,6 +212,7 @@ inline GradientFactors gradient_factors(const lathe::LinearCrossEntropyArgs& arg
 
 /// What products with the slab are multiplied by.
 inline float gradient_scale(const lathe::LinearCrossEntropyArgs& args, const Totals& totals) {
+  if constexpr (kHasEntropyGradient) return totals.upstream_unit;
   float upstream = 1.0f;
   if constexpr (kUpstream == Upstream::scalar) upstream = *args.upstream;
   if constexpr (kUpstream == Upstream::token) upstream = totals.upstream_unit;

@@ -84,14 +84,18 @@ inline RowFacts facts_of_part(const Args& args, Index token, const Part& part, f
 }
 
 inline void store_factors(const Args& args, Index row, Index token, const RowFacts& facts) {
-  const float upstream =
-      kUpstream == Upstream::token ? args.upstream[token] / totals_of(args).upstream_unit : 1.0f;
-  const GradientFactors factors = gradient_factors(args, totals_of(args), facts, upstream);
+  const Totals& totals = totals_of(args);
+  const float upstream = upstream_of(args, totals, static_cast<int>(token));
+  const GradientFactors factors = gradient_factors(args, totals, facts, upstream);
   *row_plane(args, kRowLse, row) = facts.lse;
   *row_plane(args, kRowLogProbability, row) = facts.log_probability;
   *row_plane(args, kRowOfProbability, row) = factors.of_probability;
   *row_plane(args, kRowOfTarget, row) = factors.of_target;
   *row_plane(args, kRowOfWeights, row) = factors.of_weights;
+  if constexpr (kHasEntropyGradient) {
+    *row_plane(args, kRowOfEntropy, row) = args.entropy_upstream[token] / totals.upstream_unit;
+    *row_plane(args, kRowEntropy, row) = args.entropy_in[token];
+  }
 }
 
 /// Losses and all else that is stored per token.

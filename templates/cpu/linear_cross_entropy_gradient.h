@@ -25,6 +25,22 @@ struct PanelGradient {
   }
 };
 
+/// What the entropies of a panel of rows add.
+struct PanelEntropy {
+  Floats upstream;  ///< in the slab's units
+  Floats entropy;
+
+  PanelEntropy(const Args& args, Index row)
+      : upstream(F32::load(row_plane(args, kRowOfEntropy, row))),
+        entropy(F32::load(row_plane(args, kRowEntropy, row))) {}
+
+  /// A class that is masked has no logarithm.
+  Floats gradient(Floats probability, Floats log_probability) const {
+    const Floats gradient = upstream * probability * (log_probability + entropy);
+    return probability == 0.0f ? Floats(0.0f) : -gradient;
+  }
+};
+
 inline Index number_in_weights(const Args& args, ClassTile tile) {
   return (kVocabParallel ? args.vocab_first : 0) + args.first_class + tile.first;
 }
@@ -40,11 +56,14 @@ __attribute__((noinline)) void keep_gradients(const Args& args, Index number, Ro
   for (int panel = 0; panel < group.panels(); ++panel) {
     const Index row = group.first + panel * kPanelRows;
     const PanelGradient rows(args, row, targets, panel);
+    const PanelEntropy entropies(args, row);
 #pragma clang loop unroll(disable)
     for (int i = 0; i < tile.classes; ++i) {
       const Floats logit = F32::load(logits.at(i, panel));
+      const Floats probability = rows.probability(logit);
       Floats gradient =
-          rows.gradient(rows.of_probability * rows.probability(logit), class_weight(args, first_weight + i));
+          rows.gradient(rows.of_probability * probability, class_weight(args, first_weight + i));
+      if constexpr (kHasEntropyGradient) gradient += entropies.gradient(probability, logit - rows.lse);
       gradient = rows.target == static_cast<float>(tile.first + i) ? gradient - rows.of_target : gradient;
       store_in_slab(args, tile.first + i, row, without_tiny(slope_of(args, logit) * gradient));
     }

@@ -30,3 +30,20 @@ __device__ inline RowGradient gradient_of_row(const Arguments& args, Index row) 
            row_value(args, kRowOfWeights, row)},
           target_column(args, row)};
 }
+
+/// Of a row, what its entropy adds.
+struct RowEntropy {
+  float upstream;  ///< in the slab's units
+  float entropy;
+
+  /// By the product, of whose logit the probability, its logarithm and the slope are given.
+  __device__ float at(float probability, float log_probability, float slope) const {
+    // A class that is masked has no logarithm.
+    if (probability == 0.0f) return 0.0f;
+    return -upstream * probability * (log_probability + entropy) * slope;
+  }
+};
+
+__device__ inline RowEntropy entropy_of_row(const Arguments& args, Index row) {
+  return {row_value(args, kRowOfEntropy, row), row_value(args, kRowEntropy, row)};
+}

@@ -72,11 +72,6 @@ __device__ inline RowFacts facts_of(const Arguments& args, const Part& part, flo
   return facts;
 }
 
-__device__ inline float upstream_of(const Arguments& args, int token) {
-  if constexpr (kUpstream == Upstream::token) return args.upstream[token] / totals_of(args).upstream_unit;
-  return 1.0f;
-}
-
 __device__ inline void store_token(const Arguments& args, int token, const Part& part, const RowFacts& facts,
                                    const RowLoss& loss) {
   if constexpr (kStoreLosses) args.losses[token] = loss.loss + loss.z_loss;
@@ -101,7 +96,8 @@ __device__ inline void finish_row(const Arguments& args, Index row, const Part& 
     row_value(args, kRowIsRight, row) = static_cast<long long>(part.argmax) == target ? 1.0f : 0.0f;
   store_token(args, token, part, facts, loss);
   if constexpr (kMode == Mode::gradient_in_forward)
-    store_factors(args, row, gradient_factors(args, totals_of(args), facts, upstream_of(args, token)));
+    store_factors(args, row,
+                  gradient_factors(args, totals_of(args), facts, upstream_of(args, totals_of(args), token)));
 }
 
 /// A shard's part of a row.
@@ -154,5 +150,10 @@ __device__ inline void find_factors(const Arguments& args) {
   if constexpr (kHasClassWeights) facts.target_weight = args.class_weights[target_of(args, token)];
   if constexpr (kScalesByProbability) facts.probability = exp_of(args.target_logits_in[token] - facts.lse);
   row_value(args, kRowLse, row) = facts.lse;
-  store_factors(args, row, gradient_factors(args, totals_of(args), facts, upstream_of(args, token)));
+  store_factors(args, row,
+                gradient_factors(args, totals_of(args), facts, upstream_of(args, totals_of(args), token)));
+  if constexpr (kHasEntropyGradient) {
+    row_value(args, kRowOfEntropy, row) = args.entropy_upstream[token] / totals_of(args).upstream_unit;
+    row_value(args, kRowEntropy, row) = args.entropy_in[token];
+  }
 }

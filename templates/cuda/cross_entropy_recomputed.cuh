@@ -6,12 +6,16 @@
 
 __device__ inline void store_recomputed(const Arguments& args, char* shared) {
   __shared__ RowGradient gradients[Tile::kRows];
+  __shared__ RowEntropy entropies[Tile::kRows];
   const SlabTile tile(args);
   const int rows = chunk_rows(args) - tile.row;
   if (rows <= 0) return;
   // Asked for before the product, so that nothing waits for them after it.
-  if (threadIdx.x < Tile::kRows && static_cast<int>(threadIdx.x) < rows)
-    gradients[threadIdx.x] = gradient_of_row(args, args.first_row + tile.row + threadIdx.x);
+  if (threadIdx.x < Tile::kRows && static_cast<int>(threadIdx.x) < rows) {
+    const Index row = args.first_row + tile.row + threadIdx.x;
+    gradients[threadIdx.x] = gradient_of_row(args, row);
+    if constexpr (kHasEntropyGradient) entropies[threadIdx.x] = entropy_of_row(args, row);
+  }
   Products products;
   multiply_logits(args, shared, tile.row, tile.column, products);
   const LogitColumns columns(args, tile.column);
@@ -21,8 +25,10 @@ __device__ inline void store_recomputed(const Arguments& args, char* shared) {
 #pragma unroll
     for (int j = 0; j < kRun; ++j) {
       const float logit = values[j];
-      const float value = gradient.at(columns.first + j, exp_of(logit - gradient.lse), columns.weight_of(j),
-                                      slope_of(args, logit));
+      const float probability = exp_of(logit - gradient.lse);
+      const float slope = slope_of(args, logit);
+      float value = gradient.at(columns.first + j, probability, columns.weight_of(j), slope);
+      if constexpr (kHasEntropyGradient) value += entropies[row].at(probability, logit - gradient.lse, slope);
       values[j] = columns.exists(j) ? value : 0.0f;
     }
     store_pack<X>(slab_row(args, tile.row + row) + columns.first, values);

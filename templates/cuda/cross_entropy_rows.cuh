@@ -32,17 +32,27 @@ __device__ inline float class_weight_sum(const Arguments& args) {
 __device__ inline int count_tokens(const Arguments& args) {
   __shared__ int counts[kRowsWarps], bad_counts[kRowsWarps];
   __shared__ float weights[kRowsWarps], class_weights[kRowsWarps], upstreams[kRowsWarps];
+  __shared__ float entropies[kRowsWarps];
   int count = 0;
   int bad = 0;
   CompensatedSum weight;
   float upstream = 0.0f;
+  float of_entropy = 0.0f;
+  float all_weights = all_classes(args);
+  if constexpr (kHasClassWeights && kHasEntropyGradient)
+    all_weights = reduced_over_block<Sum, kRowsThreads>(class_weight_sum(args), class_weights);
 #pragma unroll 1
   for (Index token = threadIdx.x; token < args.tokens; token += kRowsThreads) {
     const long long target = target_of(args, static_cast<int>(token));
     const TargetKind kind = kind_of_target(args, target);
     if (kind == TargetKind::counts) ++count;
     if (kind == TargetKind::bad) ++bad;
-    if constexpr (kUpstream == Upstream::token) {
+    if constexpr (kHasEntropyGradient) {
+      if (kind == TargetKind::counts) {
+        upstream = fmaxf(upstream, loss_magnitude(args, all_weights, token, target));
+        of_entropy = fmaxf(of_entropy, fabsf(args.entropy_upstream[token]));
+      }
+    } else if constexpr (kUpstream == Upstream::token) {
       if (kind == TargetKind::counts) upstream = fmaxf(upstream, fabsf(args.upstream[token]));
     }
     if constexpr (kHasClassWeights && kReduction == Reduction::mean) {
@@ -51,9 +61,10 @@ __device__ inline int count_tokens(const Arguments& args) {
   }
   count = summed_over_block(count, counts);
   bad = summed_over_block(bad, bad_counts);
-  Totals totals{count, bad, 1.0f, 1.0f, all_classes(args), 1.0f};
-  if constexpr (kUpstream == Upstream::token)
-    totals.upstream_unit = unit_of_upstream(reduced_over_block<Max, kRowsThreads>(upstream, upstreams));
+  Totals totals{count, bad, 1.0f, 1.0f, all_weights, 1.0f};
+  if constexpr (kUpstream == Upstream::token || kHasEntropyGradient)
+    upstream = reduced_over_block<Max, kRowsThreads>(upstream, upstreams);
+  if constexpr (kUpstream == Upstream::token) totals.upstream_unit = unit_of_upstream(upstream);
   if constexpr (kReduction == Reduction::mean) {
     if (count > 0) totals.loss_divisor = totals.z_divisor = static_cast<float>(count);
     if constexpr (kHasClassWeights) {
@@ -61,8 +72,12 @@ __device__ inline int count_tokens(const Arguments& args) {
       if (count > 0) totals.loss_divisor = sum;
     }
   }
-  if constexpr (kHasClassWeights)
+  if constexpr (kHasEntropyGradient) {
+    const float largest = reduced_over_block<Max, kRowsThreads>(of_entropy, entropies);
+    totals.upstream_unit = common_unit(args, totals, upstream, largest);
+  } else if constexpr (kHasClassWeights) {
     totals.all_weights = reduced_over_block<Sum, kRowsThreads>(class_weight_sum(args), class_weights);
+  }
   if (threadIdx.x == 0) {
     *static_cast<Totals*>(args.totals) = totals;
     if (bad > 0 && args.bad_targets != nullptr) *args.bad_targets = 1;

@@ -23,6 +23,7 @@ constexpr bool kHasSoftCap = false;
 constexpr bool kHasTemperature = false;
 constexpr bool kScalesByProbability = false;
 constexpr Upstream kUpstream = Upstream::one;
+constexpr bool kHasEntropyGradient = false;
 constexpr bool kStoreLosses = false;
 constexpr bool kStoreZLoss = false;
 constexpr bool kStoreLse = false;

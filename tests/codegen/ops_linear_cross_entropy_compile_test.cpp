@@ -25,6 +25,7 @@ LinearCrossEntropySpec full_spec_of(LossMode mode, std::int64_t hidden) {
   spec.has_bias = spec.has_class_weights = spec.has_label_smoothing = true;
   spec.has_z_loss = spec.has_soft_cap = spec.has_temperature = spec.scales_by_probability = true;
   spec.upstream = lathe::UpstreamGradient::token;
+  spec.has_entropy_gradient = mode == LossMode::recompute;
   spec.store_losses = spec.store_z_loss = spec.store_lse = spec.store_target_logits = true;
   spec.store_entropy = spec.store_argmax = spec.store_accuracy = true;
   spec.accumulate_d_weight = true;

@@ -37,6 +37,8 @@ LinearCrossEntropyArgs packed_args(Index tokens) {
           .upstream = floats(6),
           .lse_in = floats(7),
           .target_logits_in = floats(8),
+          .entropy_in = floats(22),
+          .entropy_upstream = floats(23),
           .loss = floats(9),
           .losses = floats(10),
           .z_loss = floats(11),
@@ -282,6 +284,14 @@ TEST_CASE("linear_cross_entropy: what a launch refuses") {
         }) == "linear_cross_entropy: lse_square_scale is -1, it must be finite and not negative");
   CHECK(message([](Launch& l) { l.args.lse_in = nullptr; }, LossMode::recompute).find("lse_in") !=
         std::string::npos);
+  for (const bool upstream : {false, true}) {
+    const auto null = [&](Launch& l) {
+      l.spec.has_entropy_gradient = true;
+      (upstream ? l.args.entropy_upstream : l.args.entropy_in) = nullptr;
+    };
+    CHECK(message(null, LossMode::recompute) == (upstream ? "linear_cross_entropy: entropy_upstream is null"
+                                                          : "linear_cross_entropy: entropy_in is null"));
+  }
   const auto shard = [](Launch& l) {
     l.spec.vocab_parallel = true;
     l.args.vocab_first = 5;
@@ -299,6 +309,7 @@ TEST_CASE("linear_cross_entropy: tensors that a spec does not have may be null")
   LinearCrossEntropyArgs& args = launch.args;
   args.bias = args.d_bias = nullptr;
   args.class_weights = args.upstream = args.lse_in = args.target_logits_in = nullptr;
+  args.entropy_in = args.entropy_upstream = nullptr;
   args.losses = args.z_loss = args.target_logits = args.entropy = args.accuracy = args.partials = nullptr;
   args.argmax = nullptr;
   CHECK(launch.prepare().has_value());
@@ -310,11 +321,13 @@ TEST_CASE("linear_cross_entropy: tensors that a spec does not have may be null")
 
 TEST_CASE("linear_cross_entropy: every argument that is listed is one that a launch reads") {
   for (const LossMode mode : {LossMode::forward_only, LossMode::gradient_in_forward, LossMode::recompute}) {
-    const auto arguments = arguments_of_linear_cross_entropy(spec_of(mode));
+    LinearCrossEntropySpec spec = spec_of(mode);
+    spec.has_entropy_gradient = mode == LossMode::recompute;
+    const auto arguments = arguments_of_linear_cross_entropy(spec);
     for (const Argument& argument : arguments) {
       if (!argument.required || argument.kind == ArgumentKind::scalar) continue;
       if (argument.kind == ArgumentKind::workspace) continue;
-      Launch launch{spec_of(mode), packed_args(100)};
+      Launch launch{spec, packed_args(100)};
       INFO(argument.name);
       const void* null = nullptr;
       std::memcpy(launch.bytes().data() + argument.offset, &null, sizeof null);

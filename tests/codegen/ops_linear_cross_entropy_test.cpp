@@ -5,7 +5,7 @@
 
 #include "tests/support/catch.h"
 
-using lathe::bf16, lathe::f16, lathe::f32, lathe::i32;
+using lathe::bf16, lathe::f16, lathe::f32;
 using lathe::LinearCrossEntropySpec;
 using lathe::LossReduction;
 using lathe::UpstreamGradient;
@@ -100,6 +100,23 @@ TEST_CASE("linear_cross_entropy: what contradicts itself is refused") {
   CHECK(message_of(spec) ==
         "linear_cross_entropy: vocab_parallel is true, but gradient_in_forward needs the lse of all shards "
         "at once");
+  spec = kPlain;
+  spec.has_entropy_gradient = true;
+  CHECK(message_of(spec) ==
+        "linear_cross_entropy: has_entropy_gradient is true, but mode is gradient_in_forward, which has no "
+        "gradient through the entropy");
+  CHECK(normalize_linear_cross_entropy(spec).error().hint ==
+        "launch forward_only with store_lse and store_entropy, or merge, then recompute");
+  spec.mode = LossMode::forward_only;
+  CHECK(message_of(spec) ==
+        "linear_cross_entropy: has_entropy_gradient is true, but mode is forward_only, which has no gradient "
+        "through the entropy");
+  CHECK(
+      message_of({.mode = LossMode::merge, .has_entropy_gradient = true}) ==
+      "linear_cross_entropy: has_entropy_gradient is true, but mode is merge, which has no gradient through "
+      "the entropy");
+  spec.mode = LossMode::recompute;
+  CHECK(normalized(spec).has_entropy_gradient);
   spec = kPlain;
   spec.store_d_hidden = spec.store_d_weight = false;
   CHECK(message_of(spec) ==

@@ -55,6 +55,7 @@ Result<Bytes> partials_of(Runtime& runtime, const LinearCrossEntropyCase& test,
   for (const Shard& shard : shards) {
     LinearCrossEntropySpec spec = test.spec;
     spec.mode = Mode::forward_only;
+    spec.has_entropy_gradient = false;
     spec.vocab_parallel = true;
     spec.vocab_size = shard.classes;
     auto kernel = runtime.get(spec);
@@ -81,6 +82,7 @@ std::string check_merge(Runtime& runtime, const LinearCrossEntropyCase& test,
                         const LinearCrossEntropyProblem& problem, Bytes partials, std::size_t shards) {
   LinearCrossEntropySpec spec = test.spec;
   spec.mode = Mode::merge;
+  spec.has_entropy_gradient = false;
   spec.hidden_size = spec.vocab_size = 0;
   spec.bias_dtype.reset();
   spec.alignment = 0;

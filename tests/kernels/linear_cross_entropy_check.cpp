@@ -129,8 +129,11 @@ Rounding rounding_of(const Checked& checked) {
     count = std::max<double>(1, 0.2 * static_cast<double>(std::count_if(
                                           problem.expected.argmax.begin(), problem.expected.argmax.end(),
                                           [](std::int64_t argmax) { return argmax >= 0; })));
+  double scale = largest / count;
+  for (const float upstream : problem.entropy_upstream)
+    scale = std::max(scale, std::fabs(static_cast<double>(upstream)));  // of NaN and a number, the number
   const double slope = 1 / problem.problem.temperature;
-  return {checked.spec.dtype, problem.logit_error, 8 * largest * slope / count};
+  return {checked.spec.dtype, problem.logit_error, 8 * scale * slope};
 }
 
 }  // namespace

@@ -120,6 +120,10 @@ class LinearCrossEntropyLaunch {
       input(args_.target_logits_in, "target_logits_in",
             bytes_of(std::vector<float>(logits.begin(), logits.end())));
     }
+    if (!spec_.has_entropy_gradient) return;
+    const auto& entropy = expected.entropy;
+    input(args_.entropy_in, "entropy_in", bytes_of(std::vector<float>(entropy.begin(), entropy.end())));
+    input(args_.entropy_upstream, "entropy_upstream", bytes_of(problem.entropy_upstream));
   }
 
   void add_losses() {

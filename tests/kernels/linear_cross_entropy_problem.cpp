@@ -68,6 +68,18 @@ std::vector<float> random_floats(Index count, std::mt19937& random) {
   return values;
 }
 
+/// Every third one is negative.
+std::vector<float> random_entropy_upstream(const LinearCrossEntropyCase& test,
+                                           const std::vector<std::int64_t>& targets, std::mt19937& random) {
+  std::vector<float> values = random_floats(test.tokens, random);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const bool is_class = targets[i] >= 0 && targets[i] < test.spec.vocab_size;
+    values[i] *= (i % 3 == 2 ? -1 : 1) * test.entropy_scale;
+    if (!is_class || targets[i] == test.ignore_index) values[i] = std::numeric_limits<float>::quiet_NaN();
+  }
+  return values;
+}
+
 reference::LinearCrossEntropy problem_of(const LinearCrossEntropyCase& test,
                                          const LinearCrossEntropyProblem& made) {
   const LinearCrossEntropySpec& spec = test.spec;
@@ -84,6 +96,7 @@ reference::LinearCrossEntropy problem_of(const LinearCrossEntropyCase& test,
   if (spec.has_temperature) problem.temperature = static_cast<double>(test.temperature);
   problem.reduction = static_cast<reference::Reduction>(spec.reduction);
   if (!made.upstream.empty()) problem.upstream.assign(made.upstream.begin(), made.upstream.end());
+  problem.entropy_upstream.assign(made.entropy_upstream.begin(), made.entropy_upstream.end());
   return problem;
 }
 
@@ -124,9 +137,11 @@ LinearCrossEntropyProblem::LinearCrossEntropyProblem(const LinearCrossEntropyCas
   if (test.confident) make_confident(*this);
   fill_bias(test, bias, random);
   if (test.spec.has_class_weights) class_weights = random_floats(test.spec.vocab_size, random);
+  for (float& value : class_weights) value *= test.class_weight_scale;
   if (test.spec.upstream == UpstreamGradient::scalar) upstream = {0.7f};
   if (test.spec.upstream == UpstreamGradient::token) upstream = random_floats(test.tokens, random);
   for (float& value : upstream) value *= test.upstream_scale;
+  if (test.spec.has_entropy_gradient) entropy_upstream = random_entropy_upstream(test, targets, random);
   problem = problem_of(test, *this);
   expected = reference::linear_cross_entropy(problem);
   logit_error = largest_logit_error(problem);

@@ -40,6 +40,7 @@ struct LinearCrossEntropyProblem {
   std::vector<std::int64_t> targets;
   std::vector<float> class_weights;
   std::vector<float> upstream;
+  std::vector<float> entropy_upstream;  ///< NaN for tokens that do not count
   reference::LinearCrossEntropy problem;
   reference::LinearCrossEntropyResult expected;
 

@@ -48,6 +48,7 @@ struct LinearCrossEntropySpec {
   bool has_temperature = false;
   bool scales_by_probability = false;  ///< each token's loss is multiplied by p(target), taken as a constant
   UpstreamGradient upstream = UpstreamGradient::one;
+  bool has_entropy_gradient = false;  ///< recompute: gradients of the tokens' entropies are added
 
   bool store_losses = false;  ///< per token; set with reduction none
   bool store_z_loss = false;

@@ -14,6 +14,7 @@ namespace lathe {
 ///   ce[i]   = (1 - e) w[y] (lse[i] - z[i, y]) + e / V * sum over c of w[c] (lse[i] - z[i, c])
 ///   zl[i]   = lse_square_scale lse[i]^2
 ///   loss    = sum over i of s[i] ce[i] / A + s[i] zl[i] / B
+///   h[i]    = -sum over c of p[i, c] log(p[i, c])
 ///
 /// w are the class weights, 1 without; s is p[i, y] as a constant where the spec scales by probability, else
 /// 1. A sum, and none, have A = B = 1; a mean has B = the number of tokens that count, A = the sum of their
@@ -26,7 +27,9 @@ namespace lathe {
 /// accuracy is NaN.
 ///
 /// The gradients are those of upstream * loss, where loss is the reduced one or, with an upstream per token,
-/// of the sum of upstream[i] times the token's part in it.
+/// of the sum of upstream[i] times the token's part in it. An entropy gradient adds those of the sum of
+/// entropy_upstream[i] h[i] as they are: neither upstream, nor s, nor a mean's divisors have a part in them.
+/// By a token's logits that is -entropy_upstream[i] p[i, c] (z[i, c] - lse[i] + h[i]), 0 where p is 0.
 ///
 /// Modes. forward_only: losses. gradient_in_forward: losses and gradients. recompute: gradients, from the lse
 /// that forward_only stored. merge: losses from the partials of all shards. One launch works through chunks
@@ -53,13 +56,17 @@ struct LinearCrossEntropyArgs {
   const float* upstream = nullptr;          ///< of gradients, when the spec has it: one, or one per token
   const float* lse_in = nullptr;            ///< recompute: what the forward stored
   const float* target_logits_in = nullptr;  ///< recompute that scales by probability: likewise
+  const float* entropy_in = nullptr;        ///< recompute with an entropy gradient: likewise
+  /// Then, too: the gradient of the caller's total by each token's entropy; of tokens that do not count it is
+  /// not read.
+  const float* entropy_upstream = nullptr;
 
   float* loss = nullptr;           ///< one, unless the reduction is none
   float* losses = nullptr;         ///< s[i] (ce[i] + zl[i]), not divided
   float* z_loss = nullptr;         ///< one: the part of z-loss in loss; with reduction none one per token
   float* lse = nullptr;            ///< 0 for tokens that do not count
   float* target_logits = nullptr;  ///< z[i, y], likewise
-  float* entropy = nullptr;        ///< -sum over c of p log p, likewise
+  float* entropy = nullptr;        ///< h[i], likewise
   Index* argmax = nullptr;         ///< the first of the largest logits' classes
   float* accuracy = nullptr;       ///< one: share of the tokens that count whose argmax is their target
   int* bad_targets = nullptr;      ///< may be null: set to 1 if a target is bad, else left as it is
