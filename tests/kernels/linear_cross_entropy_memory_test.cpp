@@ -96,6 +96,7 @@ std::vector<LinearCrossEntropySpec> specs_of_every_tensor(const Runtime& runtime
       spec.has_bias = spec.has_class_weights = spec.has_label_smoothing = spec.has_z_loss = true;
       spec.has_soft_cap = spec.has_temperature = spec.scales_by_probability = true;
       spec.upstream = UpstreamGradient::token;
+      spec.has_entropy_gradient = mode == LossMode::recompute;
       spec.accumulate_d_weight = turn % 4 == 0;
       spec.reduction = turn % 4 == 0 ? LossReduction::none : LossReduction::sum;
     }
