@@ -1,6 +1,7 @@
 #include "tests/kernels/linear_cross_entropy_case.h"
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -78,8 +79,14 @@ Result<Bytes> partials_of(Runtime& runtime, const LinearCrossEntropyCase& test,
   return partials;
 }
 
+/// What merge stored for recompute; nothing of what it was not to store.
+struct Merged {
+  std::optional<Bytes> lse, entropy;
+};
+
 std::string check_merge(Runtime& runtime, const LinearCrossEntropyCase& test,
-                        const LinearCrossEntropyProblem& problem, Bytes partials, std::size_t shards) {
+                        const LinearCrossEntropyProblem& problem, Bytes partials, std::size_t shards,
+                        Merged& merged) {
   LinearCrossEntropySpec spec = test.spec;
   spec.mode = Mode::merge;
   spec.has_entropy_gradient = false;
@@ -97,13 +104,14 @@ std::string check_merge(Runtime& runtime, const LinearCrossEntropyCase& test,
   std::string wrong = launch.run(*kernel);
   if (wrong.empty()) wrong = check_losses({test, normalized, problem}, launch.losses());
   if (wrong.empty()) wrong = launch.run_again(*kernel);
+  merged = {launch.result("lse"), launch.result("entropy")};
   report_kernel(spec, runtime.target(), wrong.empty());
   return wrong;
 }
 
 std::string check_recomputed_shards(Runtime& runtime, const LinearCrossEntropyCase& test,
                                     const LinearCrossEntropyProblem& problem,
-                                    const std::vector<Shard>& shards) {
+                                    const std::vector<Shard>& shards, const Merged& merged) {
   reference::Matrix d_hidden;
   for (const Shard& shard : shards) {
     LinearCrossEntropySpec spec = test.spec;
@@ -117,6 +125,9 @@ std::string check_recomputed_shards(Runtime& runtime, const LinearCrossEntropyCa
     launch.args().vocab_first = shard.first;
     launch.add_matrices(problem, shard.first, shard.classes);
     launch.add_vectors(problem);
+    if (merged.lse) launch.input(launch.args().lse_in, "lse_in", *merged.lse);
+    if (merged.entropy && spec.has_entropy_gradient)
+      launch.input(launch.args().entropy_in, "entropy_in", *merged.entropy);
     launch.add_gradients(shard.classes);
     const Checked checked{test, normalized, problem};
     std::string wrong = launch.run(*kernel);
@@ -168,9 +179,10 @@ std::string run_vocabulary_shards(Runtime& runtime, const LinearCrossEntropyCase
   std::string wrong;
   auto partials = partials_of(runtime, test, problem, shards, wrong);
   if (!partials) return partials.error().text();
-  if (wrong.empty()) wrong = check_merge(runtime, test, problem, *std::move(partials), shards.size());
+  Merged merged;
+  if (wrong.empty()) wrong = check_merge(runtime, test, problem, *std::move(partials), shards.size(), merged);
   if (wrong.empty() && test.spec.mode == Mode::recompute)
-    wrong = check_recomputed_shards(runtime, test, problem, shards);
+    wrong = check_recomputed_shards(runtime, test, problem, shards, merged);
   return wrong.empty() ? wrong : fmt::format("{}: {}", codegen::canonical_text(test.spec), wrong);
 }
 

@@ -41,7 +41,8 @@ LinearCrossEntropySpec storing_all(LinearCrossEntropyMode mode, std::int64_t hid
 std::string run_linear_cross_entropy(Runtime& runtime, const LinearCrossEntropyCase& test);
 
 /// The same for a vocabulary in shards of these sizes: forward_only of each, merge, and, if the case's mode
-/// is recompute, the gradients of each, d_hidden added up. The case's spec is that of the whole.
+/// is recompute, the gradients of each, d_hidden added up. The case's spec is that of the whole; the lse and
+/// the entropy that it stores are those that merge gives to recompute.
 std::string run_vocabulary_shards(Runtime& runtime, const LinearCrossEntropyCase& test,
                                   const std::vector<Index>& shards);
 

@@ -185,7 +185,7 @@ TEST_CASE("linear_cross_entropy, entropy gradient: a vocabulary in shards") {
   on_every_target([](Runtime& runtime) {
     const bool on_cpu = runtime.target().backend == Backend::cpu;
     Case test{.spec = spec_of(40, 210), .tokens = 13, .ignored = 2};
-    test.spec.store_entropy = true;
+    test.spec.store_lse = test.spec.store_entropy = true;
     test.spec.has_bias = test.spec.has_label_smoothing = !on_cpu;
     test.spec.has_class_weights = test.spec.scales_by_probability = on_cpu;
     test.spec.upstream = on_cpu ? UpstreamGradient::token : UpstreamGradient::scalar;
