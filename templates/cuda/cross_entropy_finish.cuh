@@ -29,7 +29,7 @@ __device__ inline Part merged_over_block(Index parts, bool exists, PartOf part) 
   const int warp = threadIdx.x / 32;
   Part own;
   if (exists) {
-#pragma unroll 2
+#pragma unroll 1
     for (Index i = warp * parts / kFinishWarps; i < (warp + 1) * parts / kFinishWarps; ++i)
       own = merged(own, part(i), fast_exp2);
   }

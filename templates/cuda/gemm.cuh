@@ -59,10 +59,8 @@ struct Gemm {
         unsigned b[4];
         RightTile::load_right(b, stage + Tile::kLeftBytes, lane.first_column() + j * 8, depth, lane.lane);
 #pragma unroll
-        for (int i = 0; i < Tile::kRowFragments; ++i) {
-          multiply_add<Element>(sums.values[i][j], a[i], b[0], b[1]);
-          multiply_add<Element>(sums.values[i][j + 1], a[i], b[2], b[3]);
-        }
+        for (int i = 0; i < Tile::kRowFragments; ++i)
+          multiply_add<Element>(sums.values[i][j], sums.values[i][j + 1], a[i], b);
       }
     }
   }
