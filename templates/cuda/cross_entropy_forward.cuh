@@ -6,7 +6,8 @@
 
 /// In shared memory, of the rows of a block.
 struct ForwardRows {
-  RowParts parts;  ///< of the tiles so far
+  RowParts parts;           ///< of the tiles so far
+  float lost[Tile::kRows];  ///< of the parts' sums, in rounding
   TargetColumns targets;
 };
 
@@ -17,7 +18,12 @@ __device__ inline void join_tile(const Arguments& args, char* shared, int first_
     columns.make_logits(args, values);
     rows.targets.store_logit(args, first_row, row, columns, values);
     const Part part = part_of_row(args, columns, values);
-    if (threadIdx.x % 32 == 0) rows.parts.store(row, merged(rows.parts.load(row), part, fast_exp2));
+    if (threadIdx.x % 32 != 0) return;
+    Part before = rows.parts.load(row);
+    before.lost = rows.lost[row];
+    const Part both = merged(before, part, fast_exp2);
+    rows.lost[row] = both.lost;
+    rows.parts.store(row, both);
   });
 }
 
@@ -28,7 +34,10 @@ __device__ inline void reduce_logits(const Arguments& args, char* shared) {
   const int first_row = place.row * Tile::kRows;
   if (first_row >= chunk_rows(args)) return;
   rows.targets.load(args, first_row);
-  if (threadIdx.x < Tile::kRows) rows.parts.store(threadIdx.x, Part{});
+  if (threadIdx.x < Tile::kRows) {
+    rows.parts.store(threadIdx.x, Part{});
+    rows.lost[threadIdx.x] = 0.0f;
+  }
   const Index tiles = (kVocabSize + Tile::kColumns - 1) / Tile::kColumns;
   const int end = static_cast<int>((place.column + 1) * tiles / args.parts);
 #pragma unroll 1
@@ -37,5 +46,7 @@ __device__ inline void reduce_logits(const Arguments& args, char* shared) {
     multiply_logits(args, shared, first_row, tile * Tile::kColumns, products);
     join_tile(args, shared, first_row, LogitColumns(args, tile * Tile::kColumns), products, rows);
   }
+  __syncthreads();
+  if (threadIdx.x < Tile::kRows) rows.parts.fields[kPartSum][threadIdx.x] += rows.lost[threadIdx.x];
   rows.parts.store_all(args, place.column, first_row);
 }

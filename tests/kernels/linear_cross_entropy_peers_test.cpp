@@ -71,10 +71,12 @@ class CertainLaunch {
         hidden_(runtime, tokens.hidden.size() * 2),
         weight_(runtime, tokens.weight.size() * 2),
         targets_(runtime, tokens.targets.size() * 8),
+        losses_(runtime, tokens.targets.size() * 4),
         d_weight_(runtime, tokens.weight.size() * 4) {
     hidden_.upload(tokens.hidden.data());
     weight_.upload(tokens.weight.data());
     targets_.upload(tokens.targets.data());
+    losses_.upload(std::vector<float>(tokens.targets.size(), -9).data());
     d_weight_.upload(std::vector<float>(tokens.weight.size(), -9).data());
   }
 
@@ -84,6 +86,7 @@ class CertainLaunch {
                                 .targets = targets_.data(),
                                 .lse_in = static_cast<const float*>(lse.data()),
                                 .loss = static_cast<float*>(loss.data()),
+                                .losses = static_cast<float*>(losses_.data()),
                                 .lse = static_cast<float*>(lse.data()),
                                 .d_weight = d_weight_.data(),
                                 .tokens = CertainTokens::kTokens};
@@ -95,43 +98,52 @@ class CertainLaunch {
   }
 
   /// d loss / d logit of a token's target: all that reaches this element of d_weight.
-  double of_target(std::size_t k) const {
-    float gradient = 0;
-    std::memcpy(&gradient, d_weight_.download().data() + CertainTokens::at_target(k) * 4, 4);
-    return static_cast<double>(gradient);
-  }
+  double of_target(std::size_t k) const { return at(d_weight_, CertainTokens::at_target(k)); }
+  double loss(std::size_t k) const { return at(losses_, k); }
 
  private:
+  static double at(const GuardedBuffer& floats, std::size_t i) {
+    float value = 0;
+    std::memcpy(&value, floats.download().data() + i * 4, 4);
+    return static_cast<double>(value);
+  }
   static Spec spec_of(const CertainTokens& tokens, LossMode mode) {
     return {.hidden_size = CertainTokens::kHidden,
             .vocab_size = static_cast<std::int64_t>(tokens.classes),
             .dtype = tokens.dtype,
             .mode = mode,
             .reduction = LossReduction::sum,
+            .store_losses = true,
             .store_lse = true,
             .store_d_hidden = false};
   }
 
   Runtime& runtime_;
   KernelFor<Spec> kernel_;
-  GuardedBuffer hidden_, weight_, targets_, d_weight_;
+  GuardedBuffer hidden_, weight_, targets_, losses_, d_weight_;
 };
 
 }  // namespace
 
-TEST_CASE("linear_cross_entropy: the target's gradient keeps its digits when it is all but certain") {
+TEST_CASE("linear_cross_entropy: losses and gradients keep their digits when targets are all but certain") {
   on_every_target([](Runtime& runtime) {
     const bool on_cpu = runtime.target().backend == Backend::cpu;
     for (const DType dtype : {bf16, f16}) {
       // GPUs take turns.
       if (!on_cpu && (dtype == f16) != repeats_sm_80(runtime)) continue;
       // Many parts, in each of which the other classes weigh less than what floats can tell from 1.
-      const CertainTokens tokens(dtype, on_cpu ? 128256 : 4000);
+      const CertainTokens tokens(dtype, on_cpu ? 128256 : 20000);
       GuardedBuffer loss(runtime, 4), lse(runtime, CertainTokens::kTokens * 4);
       const std::vector<float> nothing(CertainTokens::kTokens);
       loss.upload(nothing.data());
       lse.upload(nothing.data());
-      CertainLaunch(runtime, tokens, LossMode::forward_only).run(loss, lse);
+      CertainLaunch forward(runtime, tokens, LossMode::forward_only);
+      forward.run(loss, lse);
+      for (std::size_t k = 0; k < CertainTokens::kTokens; ++k) {
+        const double expected = -std::log1p(-tokens.rest(k));
+        INFO("1 - p is " << tokens.rest(k) << ", the loss " << forward.loss(k) << ", exactly " << expected);
+        CHECK(std::fabs(forward.loss(k) - expected) <= (on_cpu ? 1e-6 : 3e-7) + 3e-7 * expected);
+      }
       for (const LossMode mode : {LossMode::recompute, LossMode::gradient_in_forward}) {
         CertainLaunch launch(runtime, tokens, mode);
         launch.run(loss, lse);
