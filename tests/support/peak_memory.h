@@ -5,13 +5,18 @@
 #include <fstream>
 #include <string>
 
+#include <malloc.h>
+
 namespace lathe::tests {
 
-/// Watches from its construction on. Linux's count of pages that this process has touched; memory that was
-/// touched before and given back to the allocator does not count, so it may be less than was asked for.
+/// Watches from its construction on: Linux's count of pages that this process has touched. Makes the C
+/// library give back what it keeps, and take what is asked for in large pieces from the system, so that none
+/// of it goes unseen.
 class PeakMemory {
  public:
   PeakMemory() {
+    mallopt(M_MMAP_THRESHOLD, 1 << 16);
+    malloc_trim(0);
     std::ofstream reset("/proc/self/clear_refs");  // 5: the peak is what there is now
     is_watching_ = (reset << 5 << std::flush).good();
     before_ = bytes("VmRSS:");
