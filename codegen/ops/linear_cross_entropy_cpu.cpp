@@ -22,10 +22,6 @@ constexpr Index kPackedRows = 32;
 /// Parts of the classes where no slab is kept: enough for the threads of a large processor.
 constexpr Index kMostParts = 256;
 
-Index divide_up(Index a, Index b) {
-  return (a + b - 1) / b;
-}
-
 }  // namespace
 
 LinearCrossEntropyTiles tiles_on_cpu(const LinearCrossEntropySpec&) {

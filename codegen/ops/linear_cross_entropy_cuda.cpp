@@ -42,10 +42,6 @@ constexpr Index kGroup = 16;
 /// Parts cost memory per token, few tokens need many to keep all processors at work.
 constexpr Index kMostParts = 64;
 
-Index divide_up(Index a, Index b) {
-  return (a + b - 1) / b;
-}
-
 Index chunk_tokens(const LinearCrossEntropyArgs& args) {
   return std::min(args.chunk_rows, args.tokens - args.first_row);
 }

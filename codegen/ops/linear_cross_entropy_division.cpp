@@ -27,6 +27,7 @@ constexpr Index kBudgetOnGpu = Index{576} << 20;  // 2048 rows of 128 K classes
 constexpr Index kBudgetOnCpu = Index{8} << 20;
 constexpr Index kFastRowsOnCpu = 128;
 constexpr Index kRecomputeBudgetOnGpu = Index{64} << 20;
+constexpr Index kBlocksPerProcessor = 2;  // of a GPU's products
 
 /// The most rows of a chunk, with sizes.classes as they are, that fit into the budget; 0: not even a tile.
 Index rows_that_fit(Sizes sizes, Index budget) {
@@ -57,7 +58,7 @@ Index classes_that_fit(Sizes sizes, Index budget) {
   return std::min<Index>(sizes.spec.vocab_size, round_up(divide_up(all, divide_up(all, fit)), tile));
 }
 
-/// The chunks of recompute with the least traffic: rows are halved until there is room for classes.
+/// The chunks of recompute that take the least time: rows are halved until there is room for classes.
 void choose_recomputed_chunks(Sizes& sizes, Index budget) {
   Sizes best = sizes;
   best.classes = 0;
@@ -65,7 +66,7 @@ void choose_recomputed_chunks(Sizes& sizes, Index budget) {
        rows = round_up(rows / 2, sizes.tiles.rows)) {
     sizes.rows = rows;
     sizes.classes = classes_that_fit(sizes, budget);
-    if (sizes.classes > 0 && (best.classes == 0 || sizes.traffic() < best.traffic())) {
+    if (sizes.classes > 0 && (best.classes == 0 || sizes.cost() < best.cost())) {
       best.rows = sizes.rows;
       best.classes = sizes.classes;
     }
@@ -90,16 +91,24 @@ std::optional<Sizes> divided(Sizes sizes, Index budget) {
   return sizes;
 }
 
-/// The smallest chunk that makes sense: a tile of rows, or all where that takes less, since they need no
-/// sums; of classes, where they may be cut, a tile too.
+/// The chunks that take the least memory: a tile of rows and, where they may be cut, of classes, or all,
+/// which need no sums.
 Sizes smallest(Sizes sizes) {
-  sizes.rows = sizes.has_chunks() ? sizes.tiles.rows : sizes.row_stride();
-  sizes.classes = sizes.spec.mode == Mode::recompute
-                      ? std::min<Index>(sizes.tiles.classes, sizes.spec.vocab_size)
-                      : sizes.spec.vocab_size;
-  Sizes all = sizes;
-  if (sizes.has_chunks()) all.rows = round_up(std::max<Index>(sizes.tokens, 1), sizes.tiles.rows);
-  return all.total_bytes() < sizes.total_bytes() ? all : sizes;
+  const auto least_of = [](const Sizes& a, const Sizes& b) {
+    return b.total_bytes() < a.total_bytes() ? b : a;
+  };
+  const auto with_rows = [&](Index rows) {
+    Sizes whole = sizes;
+    whole.rows = rows;
+    whole.classes = sizes.spec.vocab_size;
+    if (sizes.spec.mode != Mode::recompute) return whole;
+    Sizes tile = whole;
+    tile.classes = std::min<Index>(sizes.tiles.classes, sizes.spec.vocab_size);
+    return least_of(tile, whole);
+  };
+  if (!sizes.has_chunks()) return with_rows(sizes.row_stride());
+  return least_of(with_rows(sizes.tiles.rows),
+                  with_rows(round_up(std::max<Index>(sizes.tokens, 1), sizes.tiles.rows)));
 }
 
 /// With products for one gradient only.
@@ -119,12 +128,24 @@ Index smallest_bytes(const Sizes& sizes) {
                                  smallest(of_sweep(sizes, Sweep::d_hidden)).total_bytes()));
 }
 
+/// Of recompute on a GPU, which is chosen to save memory. Where d_weight comes from chunks with all tokens,
+/// they are to have so many classes that its product keeps all processors at work.
+Index recompute_budget_on_gpu(const Sizes& sizes) {
+  Index budget = std::max(kRecomputeBudgetOnGpu, kRecomputeBudgetOnGpu / 2 + sizes.token_bytes());
+  Sizes filling = of_sweep(sizes, Sweep::d_weight);
+  filling.rows = filling.tiles.rows;
+  if (sizes.tokens > filling.rows && filling.d_weight_bytes() > 0) {
+    filling.rows = round_up(sizes.tokens, filling.tiles.rows);
+    filling.classes = std::min<Index>(
+        sizes.spec.vocab_size, filling.tiles.classes * divide_up(filling.slots, filling.hidden_tiles()));
+    budget = std::max(budget, filling.total_bytes());
+  }
+  return std::max(budget, smallest_bytes(sizes));
+}
+
 Index default_budget(const Sizes& sizes) {
   const bool recomputes = sizes.spec.mode == Mode::recompute;
-  if (recomputes && !sizes.on_cpu) {  // which is chosen to save memory
-    return std::max(
-        {kRecomputeBudgetOnGpu, kRecomputeBudgetOnGpu / 2 + sizes.token_bytes(), smallest_bytes(sizes)});
-  }
+  if (recomputes && !sizes.on_cpu) return recompute_budget_on_gpu(sizes);
   // What does not depend on chunks comes on top; of recompute, the sums that a single sweep needs.
   Sizes least = smallest(sizes);
   if (sizes.on_cpu && sizes.has_chunks() && least.rows < kFastRowsOnCpu) {
@@ -175,6 +196,7 @@ Sizes whole_of(const LinearCrossEntropySpec& spec, const LaunchSite& site,
           .rows = 0,
           .classes = 0,
           .forward_parts = forward_parts(spec, site, args.tokens, on_cpu),
+          .slots = on_cpu ? 1 : kBlocksPerProcessor * std::max(site.processors, 1),
           .on_cpu = on_cpu};
 }
 
@@ -196,8 +218,8 @@ std::optional<Sweeps> sweeps_within(const Sizes& whole, Index budget) {
   if (may_sweep_twice(whole.spec)) {
     const auto d_weight = divided(of_sweep(whole, Sweep::d_weight), budget);
     const auto d_hidden = divided(of_sweep(whole, Sweep::d_hidden), budget);
-    const auto cost = [&] { return d_weight->traffic() + d_hidden->traffic() + whole.traffic_of_logits(); };
-    if (d_weight && d_hidden && (!both || cost() < both->traffic())) return Sweeps{*d_weight, d_hidden};
+    if (d_weight && d_hidden && (!both || d_weight->cost() + d_hidden->cost() < both->cost()))
+      return Sweeps{*d_weight, d_hidden};
   }
   if (!both) return std::nullopt;
   return Sweeps{*both, {}};

@@ -7,9 +7,6 @@
 
 namespace lathe::codegen {
 
-inline Index divide_up(Index a, Index b) {
-  return (a + b - 1) / b;
-}
 inline Index round_up(Index a, Index b) {
   return divide_up(a, b) * b;
 }
@@ -27,6 +24,7 @@ struct LinearCrossEntropySizes {
   Index rows;           ///< of a chunk
   Index classes;        ///< likewise
   Index forward_parts;  ///< where there is no slab
+  Index slots;          ///< blocks of products that run at a time
   bool on_cpu;
 
   bool makes_d_hidden() const { return spec.store_d_hidden && sweep != LinearCrossEntropySweep::d_weight; }
@@ -71,20 +69,25 @@ struct LinearCrossEntropySizes {
     return token_bytes() + part_bytes() + packed_bytes() + slab_bytes() + d_hidden_bytes() + d_weight_bytes();
   }
 
-  /// What small chunks cost, about, in bytes: sums are read and written, and operands read, once per chunk.
-  double traffic() const {
-    const auto of = [](Index a, Index b, Index chunks) {
-      return 8 * static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(chunks);
-    };
+  Index hidden_tiles() const { return divide_up(spec.hidden_size, tiles.classes); }
+  /// How long a sweep takes, about, in bytes that could be read meanwhile: sums are read and written, and
+  /// operands read, once per chunk; products take the longer the fewer of the slots a chunk's blocks fill.
+  double cost() const {
     const Index row_chunks = divide_up(std::max<Index>(tokens, 1), rows);
     const Index class_chunks = divide_up(spec.vocab_size, classes);
-    return of(spec.vocab_size, spec.hidden_size, row_chunks) + of(tokens, spec.hidden_size, class_chunks);
-  }
-  /// What making all logits once more costs, as traffic that takes as long: machines do many products while
-  /// they read a byte.
-  double traffic_of_logits() const {
-    return 2 * static_cast<double>(tokens) * static_cast<double>(spec.vocab_size) *
-           static_cast<double>(spec.hidden_size) / (on_cpu ? 16 : 128);
+    const Index row_tiles = divide_up(std::min(rows, tokens), tiles.rows);
+    const Index class_tiles = divide_up(classes, tiles.classes);
+    const auto area = [](Index a, Index b) { return static_cast<double>(a) * static_cast<double>(b); };
+    const auto idle = [&](Index blocks) {
+      return std::max(1.0, static_cast<double>(slots) / static_cast<double>(std::max<Index>(blocks, 1)));
+    };
+    double products = idle(row_tiles * class_tiles);
+    if (makes_d_hidden()) products += idle(row_tiles * hidden_tiles());
+    if (makes_d_weight()) products += idle(class_tiles * hidden_tiles());
+    return 8 * (area(spec.vocab_size, spec.hidden_size) * static_cast<double>(row_chunks) +
+                area(tokens, spec.hidden_size) * static_cast<double>(class_chunks)) +
+           2 * area(tokens, spec.vocab_size) * static_cast<double>(spec.hidden_size) * products /
+               (on_cpu ? 16 : 128);
   }
 };
 

@@ -14,6 +14,10 @@
 
 namespace lathe::codegen {
 
+inline Index divide_up(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+
 /// What an entry point does. In the words of LinearCrossEntropyArgs: a row is a token, those that count
 /// first; a part is a range of classes that has a maximum and a sum per row.
 enum class LinearCrossEntropyStep : std::uint8_t {

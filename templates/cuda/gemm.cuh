@@ -32,8 +32,9 @@ struct Gemm {
       }
       commit_copies();  // an empty group counts, too
     };
-    __syncthreads();  // of a product before this one
-                      // The ring is filled in the same loop, as code that stands once compiles faster.
+    // The ring is filled in the same loop, as code that stands once compiles faster. Another product may have
+    // used it before.
+    __syncthreads();
 #pragma unroll 1
     for (int step = 1 - Tile::kStages; step < steps; ++step) {
       if (step >= 0) {

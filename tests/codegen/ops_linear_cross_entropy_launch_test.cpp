@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "codegen/ops/linear_cross_entropy.h"
@@ -244,6 +245,50 @@ TEST_CASE("linear_cross_entropy: logits are made twice only where there is no ro
   REQUIRE(one_side.prepare());
   CHECK(one_side.args.sweep == 0);
   CHECK(one_side.args.d_weight_sums == nullptr);
+}
+
+TEST_CASE("linear_cross_entropy: without a budget, chunks of many tokens have blocks for all processors") {
+  for (const Index tokens : {300, 8192, 32768, 131072}) {
+    for (const std::int64_t hidden : {512, 1024, 4096}) {
+      for (const bool store_d_hidden : {false, true}) {
+        LinearCrossEntropySpec spec{.hidden_size = hidden, .vocab_size = 128256, .mode = LossMode::recompute};
+        spec.d_weight_dtype = bf16;
+        spec.store_d_hidden = store_d_hidden;
+        Launch launch{normalized(spec), packed_args(tokens)};
+        REQUIRE(launch.prepare());
+        INFO(tokens << " tokens, hidden_size " << hidden << ", chunks of " << launch.args.chunk_classes);
+        const auto steps = steps_of(LossMode::recompute);
+        const auto at = std::ranges::find(steps, LinearCrossEntropyStep::d_weight) - steps.begin();
+        // Two blocks for each; half of that where a sweep more would take as long.
+        CHECK(launch.prepare().value()[static_cast<std::size_t>(at)].x >=
+              (store_d_hidden ? 132 : 2 * 132 * 4 / 5));
+      }
+    }
+  }
+}
+
+TEST_CASE("linear_cross_entropy: the smallest chunk is as small as a launch says") {
+  for (const bool on_cpu : {false, true}) {
+    for (const LossMode mode : {LossMode::gradient_in_forward, LossMode::recompute}) {
+      for (const auto& [hidden, vocab] : {std::pair<std::int64_t, std::int64_t>{4096, 200}, {64, 50257}}) {
+        for (const DType d_weight : {f32, bf16}) {
+          LinearCrossEntropySpec spec{.hidden_size = hidden, .vocab_size = vocab, .mode = mode};
+          spec.d_weight_dtype = d_weight;
+          Launch launch{normalized(spec), packed_args(300), on_cpu};
+          launch.args.workspace_budget = 1;
+          const std::string refused = launch.message();
+          const std::size_t at = refused.find("the smallest chunk takes ");
+          REQUIRE(at != std::string::npos);
+          const Index least = std::stoll(refused.substr(at + 25));
+          INFO(refused);
+          launch.args.workspace_budget = least;
+          CHECK(launch.prepare().has_value());
+          launch.args.workspace_budget = least - 1;
+          CHECK_FALSE(launch.prepare().has_value());
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("linear_cross_entropy: what a launch refuses") {

@@ -96,10 +96,10 @@ struct LinearCrossEntropyArgs {
 
   void* workspace = nullptr;  ///< Kernel::workspace_bytes() of device memory, a multiple of 256 bytes
   Index workspace_bytes = 0;
-  /// What the workspace may take; 0: enough to be fast, of recompute on GPUs 64 MiB. Smaller: more and
-  /// smaller chunks. A recompute whose d_weight has 16 bits and is summed up in f32 makes its logits twice,
-  /// once for each gradient, where there is room neither for tokens x hidden_size floats nor for vocab_size x
-  /// hidden_size.
+  /// What the workspace may take; 0: enough to be fast, of recompute on GPUs 64 MiB, or more for many tokens.
+  /// Smaller: more and smaller chunks. A recompute whose d_weight has 16 bits and is summed up in f32 makes
+  /// its logits twice, once for each gradient, where that is faster than what chunks there is room for beside
+  /// the sums of either gradient.
   Index workspace_budget = 0;
 
   // Set by the launch. Tokens that count come first: row r of them is token row_tokens[r]; those that do not
