@@ -140,6 +140,7 @@ Evaluation launched(Runtime& runtime, const Head& head) {
   const Buffer workspace = runtime.allocate(static_cast<std::size_t>(args.workspace_bytes)).value();
   args.workspace = workspace.data();
   REQUIRE(kernel.launch(args, {}).has_value());
+  REQUIRE(runtime.synchronize({}).has_value());
   Evaluation result{.loss = static_cast<double>(loss), .d_hidden = {}, .d_weight = {}};
   for (std::size_t i = 0; i < Head::kDifferent * size; ++i) result.d_hidden.push_back(value_of(d_hidden[i]));
   for (std::size_t c = 0; c < classes; ++c) {
