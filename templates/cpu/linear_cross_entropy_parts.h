@@ -7,6 +7,7 @@
 struct PanelPart {
   Floats max = -__builtin_inff();
   Floats sum = 0.0f;
+  Floats lost = 0.0f;  ///< what rounding took from the sum while it was added up
   Floats weighted = 0.0f;
   Floats entropy = 0.0f;
   Floats argmax = 0.0f;
@@ -46,15 +47,25 @@ inline void rescale(Floats before, PanelPart& part) {
     part.entropy = factor == 0.0f ? Floats(0.0f) : entropy;
   }
   part.sum *= factor;
+  part.lost *= factor;
+}
+
+/// Adds, and keeps what rounding takes. Either may be the larger one: a target that is all but certain comes
+/// with the last tile as with the first.
+inline void add_to_sum(Floats value, PanelPart& part) {
+  const Floats sum = part.sum + value;
+  const Floats added = sum - part.sum;
+  part.lost += (part.sum - (sum - added)) + (value - added);
+  part.sum = sum;
 }
 
 /// Adds the exponentials of a tile. Takes each: of a class, the exponentials, and the logits less the maxima.
-/// A few are added up at a time, then tiles: one after the other, many small ones would vanish beside a 1.
+/// A few are added up at a time: one after the other, many small ones would vanish beside a 1.
 template <class Take>
 inline void add_exponentials(ClassTile tile, int panel, LogitTile& logits, PanelPart& part, Take take) {
   constexpr int kFew = 8;
   const Floats max = finite_max(part.max);
-  PanelPart of_tile;
+  Floats entropy = 0.0f;
 #pragma clang loop unroll(disable)
   for (int first = 0; first < tile.classes; first += kFew) {
     const int end = smaller_of(first + kFew, tile.classes);
@@ -68,11 +79,10 @@ inline void add_exponentials(ClassTile tile, int panel, LogitTile& logits, Panel
         few.entropy += exponential == 0.0f ? Floats(0.0f) : exponential * difference;
       take(i, exponential, difference);
     }
-    of_tile.sum += few.sum;
-    if constexpr (kStoreEntropy) of_tile.entropy += few.entropy;
+    add_to_sum(few.sum, part);
+    if constexpr (kStoreEntropy) entropy += few.entropy;
   }
-  part.sum += of_tile.sum;
-  if constexpr (kStoreEntropy) part.entropy += of_tile.entropy;
+  if constexpr (kStoreEntropy) part.entropy += entropy;
 }
 
 /// Leaves the logits of targets that are among the tile's classes.
@@ -92,7 +102,7 @@ inline void store_part(const Args& args, Index number, Index row, const PanelPar
     F32::store(part_field(args, number, field, row), values);
   };
   store(kPartMax, part.max);
-  store(kPartSum, part.sum);
+  store(kPartSum, part.sum + part.lost);
   if constexpr (kHasLabelSmoothing) store(kPartWeighted, part.weighted);
   if constexpr (kStoreEntropy) store(kPartEntropy, part.entropy);
   if constexpr (kHasArgmax) store(kPartArgmax, part.argmax);
