@@ -15,7 +15,7 @@ struct Totals {
   float all_weights;   ///< sum of all classes' weights; without, the number of classes
   /// A power of two by which upstreams per token are divided in the slab, so that the largest is about 1:
   /// neither a mean's share nor a loss scale is to leave the range of 16 bits. 1 without them. With an
-  /// entropy gradient: common_unit().
+  /// entropy gradient: unit_of_slab().
   float upstream_unit;
 };
 
@@ -147,34 +147,68 @@ inline float unit_of_upstream(float largest) {
   return exponent == 0 || exponent == 0x7F800000u ? 1.0f : __builtin_bit_cast(float, exponent);
 }
 
+/// The largest magnitudes over the tokens that count, of what the slab's unit depends on; the rest stays 0.
+struct LargestMagnitudes {
+  float upstream = 0;  ///< of upstreams per token
+  // With an entropy gradient: of gradients by logits, but for what all tokens share, an upstream, divisors
+  // and the temperature.
+  float weighted = 0;  ///< of losses, with their class weights
+  float z_loss = 0;    ///< which has no class weight, and a divisor of its own
+  float entropy = 0;
+};
+
+constexpr bool kHasSlabUnit = kHasEntropyGradient || kUpstream == Upstream::token;
+
 inline float magnitude_of(float x) {
   return x < 0.0f ? -x : x;
 }
 
-/// With an entropy gradient: how large the gradient of a token's loss is, but for what all tokens share: an
-/// upstream, a divisor, the temperature.
-inline float loss_magnitude(const lathe::LinearCrossEntropyArgs& args, float all_weights, lathe::Index token,
-                            long long target) {
-  float magnitude = 1.0f;
+/// Of a token that counts. `all_weights` as in Totals.
+inline LargestMagnitudes magnitudes_of(const lathe::LinearCrossEntropyArgs& args, float all_weights,
+                                       lathe::Index token, long long target) {
+  LargestMagnitudes own;
+  own.upstream = kUpstream == Upstream::token ? magnitude_of(args.upstream[token]) : 1.0f;
+  if constexpr (!kHasEntropyGradient) return own;
+  own.weighted = own.upstream;
   if constexpr (kHasClassWeights) {
-    magnitude = magnitude_of(args.class_weights[target]);
+    float weight = magnitude_of(args.class_weights[target]);
     if constexpr (kHasLabelSmoothing) {
       const auto classes = static_cast<float>(kVocabParallel ? args.vocab_total : lathe::Index{kVocabSize});
-      magnitude += args.label_smoothing / classes * magnitude_of(all_weights);
+      weight += args.label_smoothing / classes * magnitude_of(all_weights);
     }
+    own.weighted *= weight;
   }
-  if constexpr (kUpstream == Upstream::token) magnitude *= magnitude_of(args.upstream[token]);
-  return magnitude;
+  if constexpr (kHasZLoss) {
+    const float lse = magnitude_of(args.lse_in[token]);
+    // A token without a probability must not take the others' digits.
+    if (lse < -kMinusInfinity) own.z_loss = own.upstream * 2.0f * magnitude_of(args.lse_square_scale) * lse;
+  }
+  own.entropy = magnitude_of(args.entropy_upstream[token]);
+  return own;
 }
 
-/// The slab's unit where there is an entropy gradient: a power of two, of which gradients are up to some 100.
-/// f16 has room for more, but many are far smaller. `of_losses` is the largest loss_magnitude(),
-/// `of_entropies` that of entropies' upstreams. REQUIRES: totals.loss_divisor.
-inline float common_unit(const lathe::LinearCrossEntropyArgs& args, const Totals& totals, float of_losses,
-                         float of_entropies) {
-  float largest = of_losses / magnitude_of(totals.loss_divisor);
+/// By each field; what is no number does not take part. Larger: (float, float) -> float.
+template <class Larger>
+inline void take_largest(LargestMagnitudes& all, const LargestMagnitudes& own, Larger larger) {
+  all.upstream = larger(all.upstream, own.upstream);
+  if constexpr (!kHasEntropyGradient) return;
+  all.weighted = larger(all.weighted, own.weighted);
+  if constexpr (kHasZLoss) all.z_loss = larger(all.z_loss, own.z_loss);
+  all.entropy = larger(all.entropy, own.entropy);
+}
+
+/// The slab's unit. With an entropy gradient: a power of two, of which gradients are up to some 100: f16 has
+/// room for more, but many are far smaller. REQUIRES: the divisors of totals.
+inline float unit_of_slab(const lathe::LinearCrossEntropyArgs& args, const Totals& totals,
+                          const LargestMagnitudes& magnitudes) {
+  if constexpr (!kHasEntropyGradient) return unit_of_upstream(magnitudes.upstream);
+  float largest = magnitudes.weighted / magnitude_of(totals.loss_divisor);
+  if constexpr (kHasZLoss) {
+    const float of_z_loss = magnitudes.z_loss / totals.z_divisor;
+    if (of_z_loss > largest) largest = of_z_loss;
+  }
   if constexpr (kUpstream == Upstream::scalar) largest *= magnitude_of(*args.upstream);
-  if (of_entropies > largest) largest = of_entropies;
+  if (magnitudes.entropy > largest) largest = magnitudes.entropy;
   if constexpr (kHasTemperature) largest /= args.temperature;
   return unit_of_upstream(largest * 0x1p-6f);
 }

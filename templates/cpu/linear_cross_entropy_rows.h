@@ -33,7 +33,7 @@ inline float larger_of(float a, float b) {
 __attribute__((noinline)) void list_rows(const Args& args) {
   int rows = 0, others = 0, bad = 0;
   double weights = 0;
-  float upstream = 0, of_entropies = 0;
+  LargestMagnitudes magnitudes;
   const float all_weights = weight_of_all(args, kVocabParallel ? args.vocab_total : kVocabSize);
   for (Index token = 0; token < args.tokens; ++token) {
     const long long target = target_of(args, token);
@@ -41,12 +41,8 @@ __attribute__((noinline)) void list_rows(const Args& args) {
     if (kind == TargetKind::counts) {
       args.row_tokens[rows++] = static_cast<int>(token);
       weights += class_weight(args, target);
-      if constexpr (kHasEntropyGradient) {
-        upstream = larger_of(upstream, loss_magnitude(args, all_weights, token, target));
-        of_entropies = larger_of(of_entropies, __builtin_fabsf(args.entropy_upstream[token]));
-      } else if constexpr (kUpstream == Upstream::token) {
-        upstream = larger_of(upstream, __builtin_fabsf(args.upstream[token]));
-      }
+      if constexpr (kHasSlabUnit)
+        take_largest(magnitudes, magnitudes_of(args, all_weights, token, target), larger_of);
       continue;
     }
     ++others;
@@ -60,14 +56,12 @@ __attribute__((noinline)) void list_rows(const Args& args) {
   }
   if (bad > 0 && args.bad_targets != nullptr) *args.bad_targets = 1;
   const bool is_mean = kReduction == Reduction::mean && rows > 0;
-  *static_cast<Totals*>(args.totals) = {.rows = rows,
-                                        .bad_tokens = bad,
-                                        .loss_divisor = is_mean ? static_cast<float>(weights) : 1.0f,
-                                        .z_divisor = is_mean ? static_cast<float>(rows) : 1.0f,
-                                        .all_weights = all_weights,
-                                        .upstream_unit = unit_of_upstream(upstream)};
-  if constexpr (kHasEntropyGradient) {
-    auto& totals = *static_cast<Totals*>(args.totals);
-    totals.upstream_unit = common_unit(args, totals, upstream, of_entropies);
-  }
+  Totals totals{.rows = rows,
+                .bad_tokens = bad,
+                .loss_divisor = is_mean ? static_cast<float>(weights) : 1.0f,
+                .z_divisor = is_mean ? static_cast<float>(rows) : 1.0f,
+                .all_weights = all_weights,
+                .upstream_unit = 1.0f};
+  if constexpr (kHasSlabUnit) totals.upstream_unit = unit_of_slab(args, totals, magnitudes);
+  *static_cast<Totals*>(args.totals) = totals;
 }

@@ -28,43 +28,49 @@ __device__ inline float class_weight_sum(const Arguments& args) {
   return sum.total();
 }
 
+/// Over the block; every thread gets the result. To be called once.
+__device__ inline LargestMagnitudes largest_over_block(LargestMagnitudes own) {
+  __shared__ float upstreams[kRowsWarps], weighted[kRowsWarps], z_losses[kRowsWarps], entropies[kRowsWarps];
+  const auto reduce = [](float& value, float(&partial)[kRowsWarps]) {
+    value = reduced_over_block<Max, kRowsThreads>(value, partial);
+  };
+  if constexpr (!kHasEntropyGradient) {
+    reduce(own.upstream, upstreams);
+  } else {
+    reduce(own.weighted, weighted);
+    reduce(own.entropy, entropies);
+    if constexpr (kHasZLoss) reduce(own.z_loss, z_losses);
+  }
+  return own;
+}
+
 /// What all threads know of all tokens: how many count, and the divisors. Thread 0 stores them.
 __device__ inline int count_tokens(const Arguments& args) {
   __shared__ int counts[kRowsWarps], bad_counts[kRowsWarps];
-  __shared__ float weights[kRowsWarps], class_weights[kRowsWarps], upstreams[kRowsWarps];
-  __shared__ float entropies[kRowsWarps];
+  __shared__ float weights[kRowsWarps], class_weights[kRowsWarps];
   int count = 0;
   int bad = 0;
   CompensatedSum weight;
-  float upstream = 0.0f;
-  float of_entropy = 0.0f;
+  LargestMagnitudes magnitudes;
   float all_weights = all_classes(args);
-  if constexpr (kHasClassWeights && kHasEntropyGradient)
+  if constexpr (kHasClassWeights)
     all_weights = reduced_over_block<Sum, kRowsThreads>(class_weight_sum(args), class_weights);
 #pragma unroll 1
   for (Index token = threadIdx.x; token < args.tokens; token += kRowsThreads) {
     const long long target = target_of(args, static_cast<int>(token));
     const TargetKind kind = kind_of_target(args, target);
-    if (kind == TargetKind::counts) ++count;
     if (kind == TargetKind::bad) ++bad;
-    if constexpr (kHasEntropyGradient) {
-      if (kind == TargetKind::counts) {
-        upstream = fmaxf(upstream, loss_magnitude(args, all_weights, token, target));
-        of_entropy = fmaxf(of_entropy, fabsf(args.entropy_upstream[token]));
-      }
-    } else if constexpr (kUpstream == Upstream::token) {
-      if (kind == TargetKind::counts) upstream = fmaxf(upstream, fabsf(args.upstream[token]));
+    if (kind != TargetKind::counts) continue;
+    ++count;
+    if constexpr (kHasSlabUnit) {
+      const LargestMagnitudes own = magnitudes_of(args, all_weights, token, target);
+      take_largest(magnitudes, own, [](float a, float b) { return fmaxf(a, b); });
     }
-    if constexpr (kHasClassWeights && kReduction == Reduction::mean) {
-      if (kind == TargetKind::counts) weight.add(args.class_weights[target]);
-    }
+    if constexpr (kHasClassWeights && kReduction == Reduction::mean) weight.add(args.class_weights[target]);
   }
   count = summed_over_block(count, counts);
   bad = summed_over_block(bad, bad_counts);
   Totals totals{count, bad, 1.0f, 1.0f, all_weights, 1.0f};
-  if constexpr (kUpstream == Upstream::token || kHasEntropyGradient)
-    upstream = reduced_over_block<Max, kRowsThreads>(upstream, upstreams);
-  if constexpr (kUpstream == Upstream::token) totals.upstream_unit = unit_of_upstream(upstream);
   if constexpr (kReduction == Reduction::mean) {
     if (count > 0) totals.loss_divisor = totals.z_divisor = static_cast<float>(count);
     if constexpr (kHasClassWeights) {
@@ -72,12 +78,8 @@ __device__ inline int count_tokens(const Arguments& args) {
       if (count > 0) totals.loss_divisor = sum;
     }
   }
-  if constexpr (kHasEntropyGradient) {
-    const float largest = reduced_over_block<Max, kRowsThreads>(of_entropy, entropies);
-    totals.upstream_unit = common_unit(args, totals, upstream, largest);
-  } else if constexpr (kHasClassWeights) {
-    totals.all_weights = reduced_over_block<Sum, kRowsThreads>(class_weight_sum(args), class_weights);
-  }
+  if constexpr (kHasSlabUnit)
+    totals.upstream_unit = unit_of_slab(args, totals, largest_over_block(magnitudes));
   if (threadIdx.x == 0) {
     *static_cast<Totals*>(args.totals) = totals;
     if (bad > 0 && args.bad_targets != nullptr) *args.bad_targets = 1;
