@@ -27,12 +27,15 @@ struct PanelGradient {
 
 /// What the entropies of a panel of rows add.
 struct PanelEntropy {
-  Floats upstream;  ///< in the slab's units
-  Floats entropy;
+  Floats upstream = 0.0f;  ///< in the slab's units
+  Floats entropy = 0.0f;
 
-  PanelEntropy(const Args& args, Index row)
-      : upstream(F32::load(row_plane(args, kRowOfEntropy, row))),
-        entropy(F32::load(row_plane(args, kRowEntropy, row))) {}
+  PanelEntropy(const Args& args, Index row) {
+    if constexpr (kHasEntropyGradient) {  // else nobody has written the planes
+      upstream = F32::load(row_plane(args, kRowOfEntropy, row));
+      entropy = F32::load(row_plane(args, kRowEntropy, row));
+    }
+  }
 
   /// A class that is masked has no logarithm.
   Floats gradient(Floats probability, Floats log_probability) const {
