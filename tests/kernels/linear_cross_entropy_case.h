@@ -23,6 +23,7 @@ struct LinearCrossEntropyCase {
   int masked_classes = 0;        ///< with a bias of minus infinity, at the end of the vocabulary
   float upstream_scale = 1;      ///< of upstreams per token, which are 0.3 to 1.7 times this
   float entropy_scale = 1;       ///< of entropies' upstreams, likewise, but of either sign
+  bool one_entropy = false;      ///< entropies' upstreams are 0, but for the first that counts
   float class_weight_scale = 1;  ///< class weights are 0.3 to 1.7 times this
   float label_smoothing = 0.3f;  ///< and so on: used if the spec has it
   float lse_square_scale = 0.05f;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -108,7 +109,7 @@ double total_tolerance(const Checked& checked) {
 struct Rounding {
   DType dtype;
   double logit_error;
-  double scale;  ///< of gradients of logits as they are stored
+  double scale;  ///< unit of gradients of logits as they are stored, or more
 
   double of(double value, double root, double other, DType stored) const {
     const double unit = dtype == f32 ? 0x1p-24 : dtype == f16 ? 0x1p-11 : 0x1p-8;
@@ -120,8 +121,38 @@ struct Rounding {
   }
 };
 
+/// With an entropy gradient: gradients of logits are stored in units of a power of two, at most a 64th of
+/// this: of the largest that a token's upstreams, weights and divisors make possible.
+double largest_with_entropy(const Checked& checked) {
+  const reference::LinearCrossEntropy& problem = checked.problem.problem;
+  const reference::LinearCrossEntropyResult& expected = checked.problem.expected;
+  const bool is_mean = checked.spec.reduction == LossReduction::mean;
+  const double all = std::accumulate(problem.class_weights.begin(), problem.class_weights.end(), 0.0);
+  double count = 0, weights = 0, weighted = 0, z_loss = 0, entropy = 0;
+  for (std::size_t i = 0; i < problem.targets.size(); ++i) {
+    if (expected.argmax[i] < 0) continue;
+    const double upstream =
+        problem.upstream.empty() ? 1 : problem.upstream[problem.upstream.size() == 1 ? 0 : i];
+    double weight = 1;
+    if (!problem.class_weights.empty()) {
+      const double of_target = problem.class_weights[static_cast<std::size_t>(problem.targets[i])];
+      weight = of_target + problem.label_smoothing * all / static_cast<double>(problem.class_weights.size());
+      weights += of_target;
+    }
+    ++count;
+    weighted = std::max(weighted, std::fabs(upstream) * weight);
+    z_loss = std::max(z_loss, std::fabs(upstream * 2 * problem.lse_square_scale * expected.lse[i]));
+    entropy = std::max(entropy, std::fabs(problem.entropy_upstream[i]));
+  }
+  if (is_mean && count > 0) weighted /= problem.class_weights.empty() ? count : weights;
+  if (is_mean && count > 0) z_loss /= count;
+  return std::max({weighted, z_loss, entropy}) / problem.temperature;
+}
+
 Rounding rounding_of(const Checked& checked) {
   const auto& problem = checked.problem;
+  if (checked.spec.has_entropy_gradient)
+    return {checked.spec.dtype, problem.logit_error, largest_with_entropy(checked) / 64};
   double largest = problem.upstream.empty() ? 1 : 0;
   for (const float upstream : problem.upstream) largest = std::max(largest, static_cast<double>(upstream));
   double count = 1;
@@ -129,11 +160,8 @@ Rounding rounding_of(const Checked& checked) {
     count = std::max<double>(1, 0.2 * static_cast<double>(std::count_if(
                                           problem.expected.argmax.begin(), problem.expected.argmax.end(),
                                           [](std::int64_t argmax) { return argmax >= 0; })));
-  double scale = largest / count;
-  for (const float upstream : problem.entropy_upstream)
-    scale = std::max(scale, std::fabs(static_cast<double>(upstream)));  // of NaN and a number, the number
   const double slope = 1 / problem.problem.temperature;
-  return {checked.spec.dtype, problem.logit_error, 8 * scale * slope};
+  return {checked.spec.dtype, problem.logit_error, 8 * largest / count * slope};
 }
 
 }  // namespace

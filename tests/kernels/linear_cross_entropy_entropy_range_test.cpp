@@ -62,6 +62,17 @@ TEST_CASE("linear_cross_entropy, entropy gradient: upstreams of any magnitude, o
   });
 }
 
+TEST_CASE("linear_cross_entropy, entropy gradient: small losses' digits beside one token's entropy") {
+  on_every_target([](Runtime& runtime) {
+    // In units as large as the entropy's upstream, losses' gradients would be below f16's smallest number.
+    Case test{.spec = spec_of(16, 8, f16), .tokens = 9, .upstream_scale = 6e-8f, .one_entropy = true};
+    test.spec.upstream = UpstreamGradient::scalar;
+    test.spec.reduction = LossReduction::sum;
+    test.spec.d_hidden_dtype = f32;
+    check(runtime, test);
+  });
+}
+
 TEST_CASE("linear_cross_entropy, entropy gradient: class weights and a temperature far from 1") {
   on_every_target([](Runtime& runtime) {
     if (repeats_sm_80(runtime)) return;

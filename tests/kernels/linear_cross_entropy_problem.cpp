@@ -68,14 +68,18 @@ std::vector<float> random_floats(Index count, std::mt19937& random) {
   return values;
 }
 
-/// Every third one is negative.
+/// Every third one is negative; of tokens that do not count they are NaN.
 std::vector<float> random_entropy_upstream(const LinearCrossEntropyCase& test,
                                            const std::vector<std::int64_t>& targets, std::mt19937& random) {
   std::vector<float> values = random_floats(test.tokens, random);
+  bool is_first = true;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const bool is_class = targets[i] >= 0 && targets[i] < test.spec.vocab_size;
+    const bool counts = is_class && targets[i] != test.ignore_index;
     values[i] *= (i % 3 == 2 ? -1 : 1) * test.entropy_scale;
-    if (!is_class || targets[i] == test.ignore_index) values[i] = std::numeric_limits<float>::quiet_NaN();
+    if (counts && !is_first && test.one_entropy) values[i] = 0;
+    if (counts) is_first = false;
+    if (!counts) values[i] = std::numeric_limits<float>::quiet_NaN();
   }
   return values;
 }
