@@ -21,11 +21,6 @@ namespace {
 using Spec = LinearCrossEntropySpec;
 using Case = LinearCrossEntropyCase;
 
-/// Whether a target runs the same code as sm_80 does, compiled anew.
-bool repeats_sm_80(const Runtime& runtime) {
-  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
-}
-
 /// The least budget with which the tokens are in no more than so many chunks; there are exactly so many.
 Index budget_for_chunks(const Runtime& runtime, const Case& test, const Spec& normalized, Index chunks) {
   std::vector<codegen::EntryPoint> entries(1);

@@ -23,11 +23,6 @@ constexpr LossReduction kReductions[] = {LossReduction::mean, LossReduction::sum
 constexpr UpstreamGradient kUpstreams[] = {UpstreamGradient::one, UpstreamGradient::scalar,
                                            UpstreamGradient::token};
 
-/// Whether a target runs the same code as sm_80 does, compiled anew: sweeps over options leave it out.
-bool repeats_sm_80(const Runtime& runtime) {
-  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
-}
-
 /// One that a target has kernels for, in turn.
 DType dtype_of(const Runtime& runtime, std::size_t turn) {
   if (runtime.target().backend != Backend::cpu) return turn % 2 == 0 ? bf16 : f16;
@@ -75,7 +70,7 @@ TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_for
                                  [](Spec& s) { s.accumulate_d_weight = true; },
                                  [](Spec& s) { s.d_hidden_dtype = s.d_weight_dtype = s.dtype; }};
   on_every_target([&](Runtime& runtime) {
-    if (repeats_sm_80(runtime)) return;
+    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
     for (std::size_t i = 0; i < std::size(kOptions); ++i) {
       Case test = case_of(dtype_of(runtime, i), static_cast<std::uint32_t>(i + 1));
       kOptions[i](test.spec);
@@ -91,7 +86,7 @@ TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_for
       [](Spec& s) { s.has_temperature = s.has_soft_cap = true; },
   };
   on_every_target([&](Runtime& runtime) {
-    if (repeats_sm_80(runtime)) return;
+    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
     for (std::size_t i = 0; i < std::size(kPairs); ++i) {
       Case test = case_of(dtype_of(runtime, i + 1), static_cast<std::uint32_t>(i + 20));
       test.spec.reduction = kReductions[i % 3];
@@ -104,7 +99,7 @@ TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_for
 
 TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_forward, one side frozen") {
   on_every_target([](Runtime& runtime) {
-    if (repeats_sm_80(runtime)) return;
+    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
     for (const bool hidden : {true, false}) {
       Case test = case_of(bf16, 1);
       test.spec.reduction = hidden ? LossReduction::mean : LossReduction::sum;
@@ -122,7 +117,7 @@ TEST_CASE(
     halves.spec.vocab_size = 206;
     const std::string wrong = run_shards_in_a_chain(runtime, halves, {103, 103});
     CHECK(wrong == "");
-    if (repeats_sm_80(runtime)) return;
+    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
     Case thirds = case_of(f16, 2);
     thirds.spec.vocab_size = 210;
     thirds.spec.reduction = LossReduction::none;

@@ -46,11 +46,6 @@ void check(Runtime& runtime, const Case& test) {
   CHECK(wrong == "");
 }
 
-/// Whether a target runs the same code as sm_80 does, compiled anew: sweeps over options leave it out.
-bool repeats_sm_80(const Runtime& runtime) {
-  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
-}
-
 /// The dtypes that a target has kernels for.
 std::vector<DType> dtypes_of(const Runtime& runtime) {
   if (runtime.target().backend == Backend::cpu) return {bf16, f16, f32};

@@ -27,11 +27,6 @@ void check(Runtime& runtime, const Case& test) {
   CHECK(wrong == "");
 }
 
-/// Whether a target runs the same code as sm_80 does, compiled anew.
-bool repeats_sm_80(const Runtime& runtime) {
-  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
-}
-
 /// Token k's only element is hidden[k], 1; its target is class 2k, with the weight logit(k) there. All other
 /// logits are 0.
 struct CertainTokens {

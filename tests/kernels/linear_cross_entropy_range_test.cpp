@@ -29,11 +29,6 @@ void check(Runtime& runtime, const Case& test) {
   CHECK(wrong == "");
 }
 
-/// Whether a target runs the same code as sm_80 does, compiled anew: sweeps over options leave it out.
-bool repeats_sm_80(const Runtime& runtime) {
-  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
-}
-
 }  // namespace
 
 TEST_CASE("linear_cross_entropy: tokens that do not count") {

@@ -41,11 +41,6 @@ constexpr Option kOptions[] = {[](LinearCrossEntropySpec& s) { s.has_bias = true
                                [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::scalar; },
                                [](LinearCrossEntropySpec& s) { s.target_dtype = i32; }};
 
-/// Whether a target runs the same code as sm_80 does, compiled anew: sweeps over options leave it out.
-bool repeats_sm_80(const Runtime& runtime) {
-  return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
-}
-
 /// The dtypes that a target has kernels for.
 std::vector<DType> dtypes_of(const Runtime& runtime) {
   if (runtime.target().backend == Backend::cpu) return {bf16, f16, f32};
