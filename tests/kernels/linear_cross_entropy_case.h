@@ -37,11 +37,6 @@ inline bool repeats_sm_80(const Runtime& runtime) {
   return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
 }
 
-/// Whether a target is this CPU with shorter vectors: what options do to each other does not depend on these.
-inline bool is_smaller_cpu(const Runtime& runtime) {
-  return runtime.target().backend == Backend::cpu && runtime.target().arch.starts_with("x86-64-v");
-}
-
 /// With all that can be stored.
 LinearCrossEntropySpec storing_all(LinearCrossEntropyMode mode, std::int64_t hidden, std::int64_t vocab);
 

@@ -70,7 +70,7 @@ TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_for
                                  [](Spec& s) { s.accumulate_d_weight = true; },
                                  [](Spec& s) { s.d_hidden_dtype = s.d_weight_dtype = s.dtype; }};
   on_every_target([&](Runtime& runtime) {
-    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
+    if (repeats_sm_80(runtime)) return;
     for (std::size_t i = 0; i < std::size(kOptions); ++i) {
       Case test = case_of(dtype_of(runtime, i), static_cast<std::uint32_t>(i + 1));
       kOptions[i](test.spec);
@@ -86,7 +86,7 @@ TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_for
       [](Spec& s) { s.has_temperature = s.has_soft_cap = true; },
   };
   on_every_target([&](Runtime& runtime) {
-    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
+    if (repeats_sm_80(runtime)) return;
     for (std::size_t i = 0; i < std::size(kPairs); ++i) {
       Case test = case_of(dtype_of(runtime, i + 1), static_cast<std::uint32_t>(i + 20));
       test.spec.reduction = kReductions[i % 3];
@@ -99,7 +99,7 @@ TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_for
 
 TEST_CASE("linear_cross_entropy: recompute after forward_only is gradient_in_forward, one side frozen") {
   on_every_target([](Runtime& runtime) {
-    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
+    if (repeats_sm_80(runtime)) return;
     for (const bool hidden : {true, false}) {
       Case test = case_of(bf16, 1);
       test.spec.reduction = hidden ? LossReduction::mean : LossReduction::sum;
@@ -117,7 +117,7 @@ TEST_CASE(
     halves.spec.vocab_size = 206;
     const std::string wrong = run_shards_in_a_chain(runtime, halves, {103, 103});
     CHECK(wrong == "");
-    if (repeats_sm_80(runtime) || is_smaller_cpu(runtime)) return;
+    if (repeats_sm_80(runtime)) return;
     Case thirds = case_of(f16, 2);
     thirds.spec.vocab_size = 210;
     thirds.spec.reduction = LossReduction::none;
