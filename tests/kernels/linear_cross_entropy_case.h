@@ -37,6 +37,12 @@ inline bool repeats_sm_80(const Runtime& runtime) {
   return runtime.target().backend == Backend::emulate && runtime.target().arch != "sm_80";
 }
 
+/// The dtypes that a target has kernels for.
+inline std::vector<DType> dtypes_of(const Runtime& runtime) {
+  if (runtime.target().backend == Backend::cpu) return {bf16, f16, f32};
+  return {bf16, f16};
+}
+
 /// With all that can be stored.
 LinearCrossEntropySpec storing_all(LinearCrossEntropyMode mode, std::int64_t hidden, std::int64_t vocab);
 

@@ -46,12 +46,6 @@ void check(Runtime& runtime, const Case& test) {
   CHECK(wrong == "");
 }
 
-/// The dtypes that a target has kernels for.
-std::vector<DType> dtypes_of(const Runtime& runtime) {
-  if (runtime.target().backend == Backend::cpu) return {bf16, f16, f32};
-  return {bf16, f16};
-}
-
 }  // namespace
 
 TEST_CASE("linear_cross_entropy, entropy gradient: every dtype and reduction") {

@@ -41,12 +41,6 @@ constexpr Option kOptions[] = {[](LinearCrossEntropySpec& s) { s.has_bias = true
                                [](LinearCrossEntropySpec& s) { s.upstream = UpstreamGradient::scalar; },
                                [](LinearCrossEntropySpec& s) { s.target_dtype = i32; }};
 
-/// The dtypes that a target has kernels for.
-std::vector<DType> dtypes_of(const Runtime& runtime) {
-  if (runtime.target().backend == Backend::cpu) return {bf16, f16, f32};
-  return {bf16, f16};
-}
-
 }  // namespace
 
 TEST_CASE("linear_cross_entropy: every mode with every dtype, and with every reduction") {
